@@ -1,0 +1,41 @@
+# callcenter: `make demo` shows one call from the telephone to the archive, `make test` proves it.
+PYTHON ?= python3
+ARGS ?=
+BIN := .venv/bin
+SOURCES := callcenter config ivr recordings ticketing tests
+
+.PHONY: help setup demo test bench lint stop clean
+
+help:
+	@echo "make setup              everything this needs, into .venv and .cache (apt for a few programs)"
+	@echo "make demo               one citizen's call, end to end; leaves the services running"
+	@echo "make demo ARGS=--once   the same, stops everything, exit status 0 only if every step happened"
+	@echo "make test               all tests, with real Asterisk, PostgreSQL, Valkey and Kannel; ARGS go to pytest"
+	@echo "make bench              numbers on this machine"
+	@echo "make lint               ruff, format check, mypy --strict"
+	@echo "make stop               end what make demo left running"
+	@echo "make clean              stop, then remove run folders and caches of tools (keeps .venv and downloads)"
+
+setup:
+	@$(PYTHON) callcenter/stack/bootstrap.py
+
+demo: setup
+	@$(BIN)/callcenter demo $(ARGS)
+
+test: setup
+	@$(BIN)/python -m pytest --durations=15 $(ARGS)
+
+bench: setup
+	@$(BIN)/python -m tests.bench $(ARGS)
+
+lint: setup
+	@$(BIN)/ruff check $(SOURCES)
+	@$(BIN)/ruff format --check $(SOURCES)
+	@$(BIN)/mypy
+
+stop:
+	@test ! -x $(BIN)/python || $(BIN)/python -m callcenter.stack stop
+
+clean: stop
+	rm -rf .run .build .pytest_cache .mypy_cache .ruff_cache .hypothesis dist
+	find $(SOURCES) -name __pycache__ -type d -prune -exec rm -rf {} +

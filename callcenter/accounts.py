@@ -1,0 +1,168 @@
+"""People who sign in: accounts, sessions, locks. Tokens are 256 random bits, kept only as SHA-256.
+
+Five wrong passwords lock an account for 15 minutes; a session ends 15 minutes after its last use and 12 hours after
+sign-in (GB/T 22239-2019 8.1.4.1).
+"""
+
+import hashlib
+import secrets
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import delete, select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from callcenter.tables import agent, user_account, user_session
+from callcenter.types import Actor, AgentId, Role, UnitId, UserId
+
+IDLE = timedelta(minutes=15)
+LONGEST = timedelta(hours=12)
+WRONG_LIMIT = 5
+LOCK = timedelta(minutes=15)
+SEEN_EVERY = timedelta(seconds=30)
+"""`seen_at` is written no more often than this."""
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Who is signed in."""
+
+    id: UserId
+    login: str
+    name: str
+    roles: frozenset[Role]
+    unit: UnitId | None
+    extension: AgentId | None
+    must_change_password: bool = False
+
+    @property
+    def actor(self) -> Actor:
+        """As the one who does things."""
+        return Actor("user", self.login, self.roles, self.unit)
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """What sign-in needs to know of an account."""
+
+    id: UserId
+    password_hash: str
+    disabled: bool
+    locked_until: datetime | None
+
+
+def fingerprint(token: str) -> bytes:
+    """What is stored of a token."""
+    return hashlib.sha256(token.encode()).digest()
+
+
+async def credentials(tx: AsyncConnection, login: str) -> Credentials | None:
+    """The account of a login name, or None. Locks the row: parallel guesses are counted one by one."""
+    query = select(user_account).where(user_account.c.login == login).with_for_update()
+    row = (await tx.execute(query)).one_or_none()
+    return Credentials(UserId(row.id), row.password_hash, row.disabled, row.locked_until) if row else None
+
+
+async def wrong_password(tx: AsyncConnection, who: UserId, now: datetime) -> None:
+    """Count one; the fifth locks."""
+    count = (
+        update(user_account)
+        .where(user_account.c.id == who)
+        .values(failed_logins=user_account.c.failed_logins + 1)
+        .returning(user_account.c.failed_logins)
+    )
+    if (await tx.execute(count)).scalar_one() >= WRONG_LIMIT:
+        locked = update(user_account).where(user_account.c.id == who)
+        await tx.execute(locked.values(failed_logins=0, locked_until=now + LOCK))
+
+
+async def open_session(tx: AsyncConnection, who: UserId, now: datetime) -> str:
+    """A new session; returns the token, which is nowhere else."""
+    token = secrets.token_urlsafe(32)
+    await tx.execute(update(user_account).where(user_account.c.id == who).values(failed_logins=0, locked_until=None))
+    row = {
+        "token_hash": fingerprint(token),
+        "user_id": who,
+        "ends_at": now + LONGEST,
+        "created_at": now,
+        "seen_at": now,
+    }
+    await tx.execute(insert(user_session).values(**row))
+    return token
+
+
+async def person_of(tx: AsyncConnection, token: str, now: datetime) -> Person | None:
+    """Who holds a token; None when it is unknown, idle too long, over, or its account disabled."""
+    joined = user_session.join(user_account, user_account.c.id == user_session.c.user_id)
+    query = (
+        select(user_account, user_session.c.seen_at)
+        .select_from(joined)
+        .where(
+            user_session.c.token_hash == fingerprint(token),
+            user_session.c.ends_at > now,
+            user_session.c.seen_at > now - IDLE,
+            user_account.c.disabled.is_(False),
+        )
+    )
+    row = (await tx.execute(query)).one_or_none()
+    if row is None:
+        return None
+    if now - row.seen_at > SEEN_EVERY:
+        seen = update(user_session).where(user_session.c.token_hash == fingerprint(token))
+        await tx.execute(seen.values(seen_at=now))
+    return Person(
+        id=UserId(row.id),
+        login=row.login,
+        name=row.display_name,
+        roles=frozenset(Role(role) for role in row.roles),
+        unit=UnitId(row.unit) if row.unit else None,
+        extension=AgentId(row.extension) if row.extension else None,
+        must_change_password=row.must_change_password,
+    )
+
+
+async def close_session(tx: AsyncConnection, token: str) -> None:
+    """Sign out."""
+    await tx.execute(delete(user_session).where(user_session.c.token_hash == fingerprint(token)))
+
+
+async def set_password(tx: AsyncConnection, who: UserId, password_hash: str) -> None:
+    """A new password; every session of the account ends."""
+    changed = update(user_account).where(user_account.c.id == who)
+    await tx.execute(changed.values(password_hash=password_hash, must_change_password=False))
+    await tx.execute(delete(user_session).where(user_session.c.user_id == who))
+
+
+async def create(
+    tx: AsyncConnection,
+    login: str,
+    name: str,
+    password_hash: str,
+    roles: Iterable[Role],
+    *,
+    unit: UnitId | None = None,
+    extension: AgentId | None = None,
+    queues: Iterable[str] = (),
+) -> UserId:
+    """A new account, and its agent row when it has an extension; an existing login keeps its id and is updated."""
+    values = {
+        "login": login,
+        "display_name": name,
+        "password_hash": password_hash,
+        "roles": sorted(roles),
+        "unit": unit,
+        "extension": extension,
+    }
+    made = insert(user_account).values(**values)
+    made = made.on_conflict_do_update(index_elements=["login"], set_={k: made.excluded[k] for k in values})
+    who = UserId((await tx.execute(made.returning(user_account.c.id))).scalar_one())
+    if extension is not None:
+        row = insert(agent).values(id=extension, user_id=who, name=name, queues=list(queues))
+        await tx.execute(
+            row.on_conflict_do_update(
+                index_elements=["id"], set_={"user_id": who, "name": name, "queues": row.excluded.queues}
+            )
+        )
+    return who

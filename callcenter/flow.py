@@ -1,0 +1,269 @@
+"""The story of a call, fact by fact, top to bottom: the only place where packages decide together.
+
+Every function gets the transaction in which the fact is written; what must happen outside (a tap, a hang-up, an
+SMS, a transcription) is a command or a job row in that same transaction. What screens should see is returned and
+published after commit.
+"""
+
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, fields
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import insert, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+import recordings.service
+import ticketing.service
+import ticketing.tables
+from callcenter import agents, call_facts, call_store, commands, jobs, metrics, missed
+from callcenter.board import BoardEvent, Json
+from callcenter.tables import call as call_table
+from callcenter.tables import call_event
+from callcenter.tracker import Change
+from callcenter.types import AgentId, CallId, IdentityId, Party, PhoneNumber, system
+from callcenter.vault import Vault, masked_of
+from recordings.recording import BadRecordingDone, RecordingDone
+from ticketing.policy import Rules
+
+log = logging.getLogger(__name__)
+
+STORY = system("story")
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """What the story stands on: values given once by `app`."""
+
+    node: str
+    vault: Vault
+    rules: Rules
+    wrap_up_s: float = 30.0
+    tap_live_words: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """One fact with what its function needs."""
+
+    tx: AsyncConnection
+    ground: Ground
+    change: Change
+    caller: IdentityId | None
+
+
+Screens = tuple[BoardEvent, ...]
+
+
+async def tell(tx: AsyncConnection, ground: Ground, change: Change) -> Screens:
+    """Write one change of a call and everything that follows from it. Returns what screens should see."""
+    caller = await _identity(tx, ground, change)
+    await call_store.save(tx, change.before, change.after, node=ground.node, caller=caller)
+    if caller is None:
+        caller = await caller_of(tx, change.after.id)
+    told = Told(tx, ground, change, caller)
+    shown: list[BoardEvent] = []
+    for fact in change.facts:
+        await _note(tx, fact)
+        chapter = CHAPTERS.get(type(fact))
+        if chapter is not None:
+            shown.extend(await chapter(told, fact))
+    return tuple(shown)
+
+
+async def caller_of(tx: AsyncConnection, call_id: CallId) -> IdentityId | None:
+    """Who called, as the vault knows them."""
+    found = await tx.execute(select(call_table.c.caller).where(call_table.c.id == call_id))
+    who = found.scalar_one_or_none()
+    return IdentityId(who) if who is not None else None
+
+
+async def _identity(tx: AsyncConnection, ground: Ground, change: Change) -> IdentityId | None:
+    digits = change.caller
+    return await ground.vault.identity_of(tx, PhoneNumber(digits)) if digits else None
+
+
+async def _note(tx: AsyncConnection, fact: call_facts.Fact) -> None:
+    known = {f.name: _plain(getattr(fact, f.name)) for f in fields(fact) if f.name not in ("call_id", "at", "caller")}
+    row = {"call_id": fact.call_id, "at": fact.at, "kind": type(fact).__name__, "data": known}
+    await tx.execute(insert(call_event).values(**row))
+
+
+def _plain(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value
+
+
+# ---- the call comes in -------------------------------------------------------------------------------------------
+
+
+async def call_started(told: Told, fact: call_facts.CallStarted) -> Screens:
+    """A citizen is on the line; the wallboard counts them."""
+    return (_screen("call.started", fact, caller=await masked_of(told.tx, told.caller)),)
+
+
+async def call_queued(told: Told, fact: call_facts.CallQueued) -> Screens:
+    """They wait for a person."""
+    return (_screen("call.queued", fact, queue=fact.queue),)
+
+
+async def agent_rang(told: Told, fact: call_facts.AgentRang) -> Screens:
+    """The agent's screen pops: who (masked), what they chose, how often they called before."""
+    earlier = await _earlier_calls(told.tx, told.caller, fact.call_id)
+    tickets = await _earlier_tickets(told.tx, told.caller)
+    card = {
+        "caller": await masked_of(told.tx, told.caller),
+        "queue": told.change.after.queue,
+        "request_type": told.change.after.request_type,
+        "earlier_calls": earlier,
+        "earlier_tickets": tickets,
+    }
+    return (_screen("call.ringing", fact, audience=fact.agent, **card),)
+
+
+async def _earlier_calls(tx: AsyncConnection, caller: IdentityId | None, this: CallId) -> int:
+    if caller is None:
+        return 0
+    query = select(call_table.c.id).where(call_table.c.caller == caller, call_table.c.id != this).limit(100)
+    return len((await tx.execute(query)).all())
+
+
+async def _earlier_tickets(tx: AsyncConnection, caller: IdentityId | None) -> list[Json]:
+    if caller is None:
+        return []
+    ticket = ticketing.tables.ticket
+    query = select(ticket.c.id, ticket.c.state, ticket.c.title, ticket.c.created_at).where(ticket.c.requester == caller)
+    rows = (await tx.execute(query.order_by(ticket.c.id.desc()).limit(5))).all()
+    return [{"id": r.id, "state": r.state, "title": r.title, "created_at": r.created_at.isoformat()} for r in rows]
+
+
+async def agent_missed_ring(told: Told, fact: call_facts.AgentMissedRing) -> Screens:
+    """An offered call was not answered: the agent is paused, so that the next caller does not ring in vain."""
+    who = AgentId(fact.agent)
+    paused = agents.Desired.PAUSED
+    await agents.wish(told.tx, who, paused, at=fact.at, actor=STORY, reason=agents.NO_ANSWER)
+    return (_screen("agent.missed_ring", fact, agent=fact.agent, rang_s=fact.rang_s),)
+
+
+async def agent_answered(told: Told, fact: call_facts.AgentAnswered) -> Screens:
+    """A person speaks with the citizen: a draft ticket opens, the tap starts, earlier missed calls are settled."""
+    opened = await ticketing.service.open_draft(
+        told.tx, call_id=fact.call_id, requester=told.caller, request_type=told.change.after.request_type,
+        actor=STORY, now=fact.at, rules=told.ground.rules,
+    )  # fmt: skip
+    if told.caller is not None and told.change.after.direction == "in":
+        await missed.settle(told.tx, told.caller, fact.call_id, fact.at)
+    if told.ground.tap_live_words:
+        await _command(told, commands.Kind.TAP, fact, key=f"tap:{fact.call_id}")
+    return (_screen("call.answered", fact, agent=fact.agent, wait_s=fact.wait_s, ticket=opened.id),)
+
+
+# ---- three parties -----------------------------------------------------------------------------------------------
+
+
+async def situation_changed(told: Told, fact: call_facts.SituationChanged) -> Screens:
+    """What is going on has a new name; screens follow."""
+    return (_screen("call.situation", fact, before=fact.before, after=fact.after),)
+
+
+async def leg_joined(told: Told, fact: call_facts.LegJoined) -> Screens:
+    """The unit or a supervisor is on the line."""
+    return (_screen("call.joined", fact, party=fact.party, channel=fact.channel_id),)
+
+
+async def leg_left(told: Told, fact: call_facts.LegLeft) -> Screens:
+    """Somebody other than the citizen left; an agent who had talked goes to wrap-up."""
+    if fact.party == Party.AGENT and fact.answered and told.change.after.agent_answered_at is not None:
+        who = AgentId(fact.who)
+        await agents.wrap_up(told.tx, who, fact.call_id, at=fact.at, wrap_up_s=told.ground.wrap_up_s)
+    return (_screen("call.left", fact, party=fact.party, cause=fact.cause, answered=fact.answered),)
+
+
+async def citizen_left(told: Told, fact: call_facts.CitizenLeft) -> Screens:
+    """The citizen hung up; nobody but us ends the legs of agent and unit in a conference."""
+    if fact.others:
+        args = {"channels": list(fact.others)}
+        await _command(told, commands.Kind.END_OTHERS, fact, key=f"end:{fact.call_id}", args=args)
+    return ()
+
+
+async def citizen_stranded(told: Told, fact: call_facts.CitizenStranded) -> Screens:
+    """No agent is left: back to the head of the queue, or a goodbye to one who has been served."""
+    kind = commands.Kind.GOODBYE if fact.had_unit else commands.Kind.REQUEUE
+    args = {"channel": fact.channel_id, "units": list(fact.others)}
+    await _command(told, kind, fact, key=f"{kind}:{fact.call_id}:{fact.at.timestamp():.6f}", args=args)
+    return (_screen("call.stranded", fact, had_unit=fact.had_unit),)
+
+
+# ---- the call is over --------------------------------------------------------------------------------------------
+
+
+async def recording_finished(told: Told, fact: call_facts.RecordingFinished) -> Screens:
+    """A leg's file is complete: take it in, have it verified."""
+    done = RecordingDone(fact.call_id, fact.channel_id, fact.party, fact.file, fact.mix)
+    try:
+        taken = await recordings.service.finished(told.tx, done, fact.at)
+    except BadRecordingDone as error:
+        metrics.FORGED_EVENTS.inc()
+        log.warning("a RecordingDone was not believed", extra={"call": fact.call_id, "why": str(error)})
+        return ()
+    for recording in taken:
+        await jobs.enqueue(told.tx, "recording.verify", {"recording": recording}, key=f"verify:{recording}")
+    return ()
+
+
+async def call_missed(told: Told, fact: call_facts.CallMissed) -> Screens:
+    """Nobody spoke to the citizen: one row in the ledger, due in half an hour."""
+    await missed.record(told.tx, fact, told.caller)
+    return (_screen("call.missed", fact, queue=fact.queue, reason=fact.reason, asked=fact.asked),)
+
+
+async def call_ended(told: Told, fact: call_facts.CallEnded) -> Screens:
+    """The call is over: its transcript is made when the files are there; a call-back attempt is settled."""
+    if told.change.after.direction == "callback":
+        reached = told.change.after.agent_answered_at is not None
+        await missed.finish(told.tx, fact.call_id, reached=reached, at=fact.at)
+    if told.change.after.agent_answered_at is not None:
+        await enqueue_transcription(told.tx, fact.call_id, fact.at)
+    return (_screen("call.ended", fact, exit_reason=fact.exit_reason),)
+
+
+async def enqueue_transcription(tx: AsyncConnection, call_id: CallId, ended_at: datetime) -> None:
+    """Once a call: the transcript from the files of its legs."""
+    run_at = ended_at + timedelta(seconds=1)
+    await jobs.enqueue(tx, "call.transcribe", {"call": call_id}, key=f"transcribe:{call_id}", run_at=run_at)
+
+
+# ---- small tools -------------------------------------------------------------------------------------------------
+
+
+async def _command(
+    told: Told, kind: commands.Kind, fact: call_facts.Fact, *, key: str, args: dict[str, Any] | None = None
+) -> None:
+    await commands.ask(
+        told.tx, kind, key=key, node=told.ground.node, actor=STORY, call_id=fact.call_id, args=args
+    )  # fmt: skip
+
+
+def _screen(kind: str, fact: call_facts.Fact, audience: str = "", **data: Any) -> BoardEvent:
+    return BoardEvent(kind, {"call": fact.call_id, "at": fact.at.isoformat(), **data}, audience)
+
+
+Chapter = Callable[[Told, Any], Awaitable[Screens]]
+
+CHAPTERS: Mapping[type[call_facts.Fact], Chapter] = {
+    call_facts.CallStarted: call_started,
+    call_facts.CallQueued: call_queued,
+    call_facts.AgentRang: agent_rang,
+    call_facts.AgentMissedRing: agent_missed_ring,
+    call_facts.AgentAnswered: agent_answered,
+    call_facts.SituationChanged: situation_changed,
+    call_facts.LegJoined: leg_joined,
+    call_facts.LegLeft: leg_left,
+    call_facts.CitizenLeft: citizen_left,
+    call_facts.CitizenStranded: citizen_stranded,
+    call_facts.RecordingFinished: recording_finished,
+    call_facts.CallMissed: call_missed,
+    call_facts.CallEnded: call_ended,
+}
+"""Fact -> the function that tells what follows; a fact without one is only noted."""

@@ -1,0 +1,210 @@
+"""What must hold whatever failed: read from the tables, the CEL file and the spool. `callcenter verify` runs them.
+
+Each check returns what it found wrong, one sentence a finding; an empty answer is the proof. Nothing is changed.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from callcenter import cel
+from callcenter.call_parse import Naming, cel_call
+from callcenter.types import TicketId
+from recordings import audio
+from ticketing import store
+from ticketing.clocks import Clock, Period, due_at
+from ticketing.policy import Rules
+
+STUCK = timedelta(seconds=60)
+SETTLE = timedelta(seconds=30)
+"""A call that ended so lately may still wait for its files."""
+MOST = 50
+"""Findings of one check that are listed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """Where to look. now: aware UTC."""
+
+    rules: Rules
+    spool: Path
+    cel_file: Path
+    node: str
+    now: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that is not as it must be."""
+
+    invariant: str
+    sentence: str
+
+
+Check = Callable[[AsyncConnection, Ground], Awaitable[Sequence[str]]]
+
+
+async def verify(tx: AsyncConnection, ground: Ground) -> tuple[Finding, ...]:
+    """Every invariant on this database; none found is good."""
+    found: list[Finding] = []
+    for name, (_, check) in INVARIANTS.items():
+        found.extend(Finding(name, sentence) for sentence in list(await check(tx, ground))[:MOST])
+    return tuple(found)
+
+
+async def _rows(tx: AsyncConnection, query: str, **values: object) -> Sequence[str]:
+    return [str(row[0]) for row in await tx.execute(text(query), values)]
+
+
+async def tickets_once(tx: AsyncConnection, _: Ground) -> Sequence[str]:
+    """Every answered call opened exactly one ticket, and every ticket has the events its version says."""
+    without = await _rows(
+        tx,
+        """SELECT c.id FROM call c LEFT JOIN ticket t ON t.call_id = c.id
+           WHERE c.agent_answered_at IS NOT NULL GROUP BY c.id HAVING count(t.id) <> 1""",
+    )
+    uncounted = await _rows(
+        tx,
+        """SELECT t.id FROM ticket t LEFT JOIN ticket_event e ON e.ticket_id = t.id
+           GROUP BY t.id, t.version HAVING count(e.id) <> t.version""",
+    )
+    return [
+        *(f"call {one} was answered and has not exactly one ticket" for one in without),
+        *(f"ticket {one} has not as many events as its version" for one in uncounted),
+    ]
+
+
+async def calls_recorded(tx: AsyncConnection, ground: Ground) -> Sequence[str]:
+    """Every call Asterisk saw has a record; every answered leg has a recording or a gap with its cause."""
+    piece = await asyncio.to_thread(cel.read, ground.cel_file, 0)
+    inbound = Naming().inbound
+    started = {cel_call(r) for r in piece.rows if r.eventtype == "CHAN_START" and r.context == inbound}
+    known = set(await _rows(tx, "SELECT id FROM call"))
+    silent = await _rows(
+        tx,
+        """SELECT l.channel_id FROM leg l JOIN call c ON c.id = l.call_id
+           WHERE l.answered_at IS NOT NULL AND l.party IN ('citizen', 'agent', 'unit') AND c.ended_at < :settled
+             AND l.ended_at - l.answered_at > interval '1 second'
+             AND NOT EXISTS (SELECT 1 FROM recording r WHERE r.channel_id = l.channel_id
+                             AND r.state NOT IN ('expected', 'missing'))
+             AND NOT EXISTS (SELECT 1 FROM recording_gap g WHERE g.channel_id = l.channel_id)""",
+        settled=ground.now - SETTLE,
+    )
+    return [
+        *(f"call {one} is in Asterisk's log and has no record" for one in sorted(started - known - {None}, key=str)),
+        *(f"leg {one} was answered and has neither recording nor gap" for one in silent),
+    ]
+
+
+async def surveys_sent_once(tx: AsyncConnection, _: Ground) -> Sequence[str]:
+    """No message is submitted twice, and no survey has two messages."""
+    twice = await _rows(tx, "SELECT key FROM sms_message WHERE submit_attempts > 1")
+    double = await _rows(
+        tx,
+        """SELECT ticket_id || ' round ' || round FROM ticket_survey GROUP BY ticket_id, round HAVING count(*) > 1""",
+    )
+    return [
+        *(f"message {one} was submitted more than once" for one in twice),
+        *(f"ticket {one} has more than one survey" for one in double),
+    ]
+
+
+async def replies_counted_once(tx: AsyncConnection, _: Ground) -> Sequence[str]:
+    """At most one reply counts per survey."""
+    double = await _rows(
+        tx,
+        """SELECT survey_id FROM sms_inbound WHERE state = 'counted' AND survey_id IS NOT NULL
+           GROUP BY survey_id HAVING count(*) > 1""",
+    )
+    return [f"survey {one} has more than one counted reply" for one in double]
+
+
+async def changes_in_the_book(tx: AsyncConnection, _: Ground) -> Sequence[str]:
+    """Every change of a ticket is one event, chained to the one before; the ticket stands where its last event led."""
+    wrong_state = await _rows(
+        tx,
+        """SELECT t.id FROM ticket t JOIN ticket_event e ON e.ticket_id = t.id AND e.seq = t.version
+           WHERE e.to_state <> t.state OR e.hash <> t.last_hash""",
+    )
+    broken: list[str] = []
+    for one in await _rows(tx, "SELECT id FROM ticket ORDER BY id"):
+        seq = store.broken_link(await store.chain_of(tx, TicketId(one)))
+        if seq is not None:
+            broken.append(f"ticket {one}: the chain of events breaks at {seq}")
+    return [*(f"ticket {one} is not where its last event led" for one in wrong_state), *broken]
+
+
+async def recordings_kept(tx: AsyncConnection, ground: Ground) -> Sequence[str]:
+    """No recording is gone before its time, and none has changed since it was verified."""
+    rows = await tx.execute(
+        text(
+            "SELECT path, sha256 FROM recording WHERE state IN ('verified', 'repaired') AND delete_not_before > :today"
+        ),
+        {"today": ground.now.date()},
+    )
+    wrong: list[str] = []
+    for path, checksum in rows:
+        file = ground.spool / path
+        if not file.is_file():
+            wrong.append(f"recording {path} is gone before its time")
+        elif checksum and await asyncio.to_thread(audio.sha256, file) != checksum:
+            wrong.append(f"recording {path} is not what was verified")
+    return wrong
+
+
+async def deadlines_reproducible(tx: AsyncConnection, ground: Ground) -> Sequence[str]:
+    """The same start, rule and calendar give the same due time again."""
+    query = text(
+        """SELECT d.id, d.ticket_id, d.from_at, d.due_at, d.clock, d.amount, t.policy_id, t.policy_version
+           FROM ticket_deadline d JOIN ticket t ON t.id = d.ticket_id
+           WHERE d.calendar_version = :calendar AND NOT d.provisional"""
+    )
+    wrong: list[str] = []
+    for row in await tx.execute(query, {"calendar": ground.rules.calendar.version}):
+        policy = ground.rules.of(row.policy_id, row.policy_version)
+        period = Period(row.amount, Clock(row.clock))
+        again = due_at(row.from_at, period, ground.rules.calendar, policy.workdays)
+        if again != row.due_at:
+            wrong.append(f"ticket {row.ticket_id}: deadline {row.id} is {row.due_at}, computed again {again}")
+    return wrong
+
+
+async def jobs_owned(tx: AsyncConnection, ground: Ground) -> Sequence[str]:
+    """No command is left running by nobody; no job is held for want of a person."""
+    stuck = await _rows(
+        tx, "SELECT id FROM call_command WHERE state = 'running' AND started_at < :since", since=ground.now - STUCK
+    )
+    held = await _rows(tx, "SELECT entrypoint || ' ' || id FROM pgqueuer WHERE status = 'failed'")
+    sending = await _rows(
+        tx,
+        "SELECT key FROM sms_message WHERE state = 'submitting' AND submitting_at < :since",
+        since=ground.now - timedelta(minutes=5),
+    )
+    return [
+        *(f"command {one} has been running for more than a minute" for one in stuck),
+        *(f"job {one} is held; look with `callcenter jobs held`" for one in held),
+        *(f"message {one} has been at the gateway's door for more than five minutes" for one in sending),
+    ]
+
+
+INVARIANTS: dict[str, tuple[str, Check]] = {
+    "I1": ("tickets exist once", tickets_once),
+    "I2": ("calls are on record and on tape", calls_recorded),
+    "I3": ("surveys are sent at most once", surveys_sent_once),
+    "I4": ("one reply counts", replies_counted_once),
+    "I5": ("every change is in the book", changes_in_the_book),
+    "I6": ("recordings are kept and unchanged", recordings_kept),
+    "I7": ("deadlines can be computed again", deadlines_reproducible),
+    "I10": ("nothing is left half done", jobs_owned),
+}
+"""Name -> what it says, and the check."""
+
+
+def utc_now() -> datetime:
+    """This moment."""
+    return datetime.now(UTC)

@@ -1,0 +1,30 @@
+"""Every table of the product in one place: for the migrations, and for the test that keeps both equal."""
+
+from sqlalchemy import MetaData
+
+import callcenter.sms.tables
+import callcenter.tables
+import recordings.tables
+import ticketing.tables
+from callcenter import jobs
+
+METADATA: tuple[MetaData, ...] = (
+    callcenter.tables.metadata,
+    callcenter.sms.tables.metadata,
+    recordings.tables.metadata,
+    ticketing.tables.metadata,
+)
+
+DDL: tuple[str, ...] = (
+    *callcenter.tables.DDL,
+    *callcenter.sms.tables.DDL,
+    *recordings.tables.DDL,
+    *ticketing.tables.DDL,
+    *jobs.DDL,
+)
+"""Triggers, functions and the job queue's own schema, in the order they must run, after the tables."""
+
+
+def is_ours(name: str | None, kind: str) -> bool:
+    """Whether alembic should compare this table; the job queue's belong to pgqueuer and are left alone."""
+    return not (kind == "table" and name in jobs.TABLE_NAMES)

@@ -1,0 +1,77 @@
+"""Every setting of a running system, read once at the start.
+
+Sources, first wins: environment (`CALLCENTER_DATABASE_URL`...), then the file named by CALLCENTER_SETTINGS
+(KEY=value lines, mode 0600). Secrets have no default: `callcenter setup-secrets` or the stack writes them.
+"""
+
+import os
+import stat
+from pathlib import Path
+
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class SettingsWrong(Exception):
+    """A setting is missing or wrong; the message names each one and what to write."""
+
+
+class Settings(BaseSettings):
+    """One flat list; the environment name of `ami_port` is CALLCENTER_AMI_PORT."""
+
+    model_config = SettingsConfigDict(env_prefix="CALLCENTER_", extra="ignore", frozen=True)
+
+    node: str = Field("a", pattern=r"^[A-Za-z0-9]{1,16}$", description="Asterisk's systemname on this node")
+    policy: str = Field("longsheng", description="which file of config/policies runs here")
+    hotline_number: str = Field("12345", pattern=r"^[0-9]{3,12}$")
+
+    database_url: str = Field(description="postgresql://user@/db?host=/socket/dir or postgresql://user:pw@host/db")
+    redis_url: str = Field(description="unix:///run/valkey.sock or redis://host:6379/0")
+
+    ami_host: str = "127.0.0.1"
+    ami_port: int
+    ami_events_secret: SecretStr
+    ami_actions_secret: SecretStr
+
+    agi_host: str = "127.0.0.1"
+    agi_port: int
+    agi_token: SecretStr
+    audiosocket_host: str = "127.0.0.1"
+    audiosocket_port: int
+
+    kannel_url: str = Field(description="smsbox sendsms base, http://127.0.0.1:13013/cgi-bin/sendsms")
+    kannel_user: str = "callcenter"
+    kannel_password: SecretStr
+    sms_callback_token: SecretStr
+    sms_callback_port: int = Field(description="port where receipts and replies come in, loopback")
+    sms_all_day: bool = Field(False, description="send at night too: for demonstrations and tests only")
+
+    api_host: str = "127.0.0.1"
+    api_port: int = 8345
+    metrics_port: int = 0
+    wrap_up_s: float = Field(30.0, ge=0, le=3600, description="after-call work before the next call is offered")
+    live_words: bool = Field(True, description="tap the citizen's channel for words while they speak")
+
+    vault_key: SecretStr = Field(description="64 hex digits; encrypts telephone numbers")
+    spool_dir: Path = Field(description="where Asterisk writes recordings")
+    prompts_dir: Path
+    model_dir: Path = Field(description="the Vosk model folder")
+    cel_file: Path = Field(description="Asterisk's CEL file, the record of calls")
+
+
+def load() -> Settings:
+    """Settings of this process. Raises SettingsWrong with one line per wrong setting."""
+    path = os.environ.get("CALLCENTER_SETTINGS")
+    try:
+        return Settings(_env_file=_checked(Path(path)) if path else None)
+    except ValidationError as error:
+        lines = [f"CALLCENTER_{str(e['loc'][0]).upper()}: {e['msg']}" for e in error.errors()]
+        raise SettingsWrong("settings are wrong:\n  " + "\n  ".join(lines)) from None
+
+
+def _checked(path: Path) -> Path:
+    if not path.is_file():
+        raise SettingsWrong(f"{path}: no such settings file; `make setup` writes one")
+    if path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+        raise SettingsWrong(f"{path}: others may read this file of secrets; run chmod 600 on it")
+    return path

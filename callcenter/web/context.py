@@ -1,0 +1,77 @@
+"""What a handler gets: the services, who asks, and a transaction when it wants one."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from aiohttp import web
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from callcenter import flow_tickets
+from callcenter.accounts import Person
+from callcenter.board import Board
+from callcenter.db import Database
+from callcenter.types import Actor, AgentId, Role
+from callcenter.vault import Vault
+from callcenter.web.problems import NotSignedIn, Problem
+from ticketing.policy import Rules
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """Given once by `app`. rules: the regulation that runs here."""
+
+    database: Database
+    board: Board
+    vault: Vault
+    rules: Rules
+    ground: flow_tickets.Ground
+    node: str
+    spool: Path
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """One request. `request` is for streams and downloads only."""
+
+    services: Services
+    request: web.Request
+    request_id: str
+    signed_in: Person | None
+
+    @property
+    def person(self) -> Person:
+        """Who asks. Raises NotSignedIn."""
+        if self.signed_in is None:
+            raise NotSignedIn
+        return self.signed_in
+
+    @property
+    def actor(self) -> Actor:
+        """Who asks, as the one who does things."""
+        return self.person.actor
+
+    @property
+    def extension(self) -> AgentId:
+        """The telephone of who asks. Raises Problem when they have none."""
+        if self.person.extension is None:
+            raise Problem(409, "no_extension", "您的账号没有绑定分机，请联系管理员绑定后再使用电话功能。")
+        return self.person.extension
+
+    def has(self, *roles: Role) -> bool:
+        """Whether who asks has one of these roles."""
+        return bool(self.person.roles & frozenset(roles))
+
+    @property
+    def now(self) -> datetime:
+        """This moment, aware UTC; read here and handed on."""
+        return datetime.now(UTC)
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[AsyncConnection]:
+        """Committed when the block ends, rolled back when it raises."""
+        async with self.services.database.transaction() as tx:
+            yield tx

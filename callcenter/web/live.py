@@ -1,0 +1,104 @@
+"""The live stream (Server-Sent Events): what happens on calls and tickets, as it happens, for each who may see it.
+
+One follower of the board a process; each viewer has a bounded queue. A viewer who cannot keep up is told `lagged`
+and reads the tables again; nobody else waits for them.
+"""
+
+import asyncio
+import contextlib
+import json
+import logging
+from dataclasses import dataclass, field
+
+from aiohttp import web
+
+from callcenter.board import Board, BoardAway, BoardEvent
+from callcenter.types import Role
+from callcenter.web.context import Context
+from callcenter.web.router import Routes
+
+log = logging.getLogger(__name__)
+
+api = Routes("live")
+QUEUE = 500
+BEAT_S = 15.0
+SEES_ALL = frozenset({Role.SUPERVISOR, Role.ADMIN})
+ABOUT_UNITS = ("ticket.",)
+"""What people of handling units hear of: tickets of theirs, never calls."""
+
+
+@dataclass
+class LiveHub:
+    """Hands board events to viewers."""
+
+    board: Board
+    viewers: "set[asyncio.Queue[BoardEvent | None]]" = field(default_factory=set)
+
+    async def run(self) -> None:
+        """Follow the board until cancelled; when Redis comes back, viewers are told to read anew."""
+        while True:
+            try:
+                async for event in self.board.follow():
+                    self.hand_out(event)
+            except BoardAway:
+                log.warning("the live board is away")
+            self.hand_out(BoardEvent("lagged", {}))
+            await asyncio.sleep(1.0)
+
+    def hand_out(self, event: BoardEvent) -> None:
+        """To every viewer, without waiting."""
+        for viewer in tuple(self.viewers):
+            if viewer.full():
+                while not viewer.empty():
+                    viewer.get_nowait()
+                viewer.put_nowait(BoardEvent("lagged", {}))
+            viewer.put_nowait(event)
+
+
+HUB = web.AppKey("live_hub", LiveHub)
+
+
+@api.get("/api/stream", frozenset(Role))
+async def stream(ctx: Context) -> web.StreamResponse:
+    """实时事件流（SSE）：来电弹屏、通话状态、实时转写、工单变化
+
+    事件 lagged 表示有遗漏，请重新读取列表。每 15 秒一次心跳注释。
+    """
+    hub = ctx.request.app[HUB]
+    response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "X-Accel-Buffering": "no"})
+    queue: asyncio.Queue[BoardEvent | None] = asyncio.Queue(QUEUE)
+    hub.viewers.add(queue)
+    try:
+        await response.prepare(ctx.request)
+        await response.write(b": connected\n\n")
+        while True:
+            await response.write(await _next(ctx, queue))
+    except (ConnectionError, asyncio.CancelledError):
+        raise
+    finally:
+        hub.viewers.discard(queue)
+
+
+async def _next(ctx: Context, queue: "asyncio.Queue[BoardEvent | None]") -> bytes:
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(BEAT_S):
+            while True:
+                event = await queue.get()
+                if event is not None and may_see(ctx, event):
+                    return wire(event)
+    return b": beat\n\n"
+
+
+def may_see(ctx: Context, event: BoardEvent) -> bool:
+    """Screen-pops go to their agent and to supervisors; units hear only of their own tickets."""
+    if event.kind == "lagged" or ctx.has(*SEES_ALL):
+        return True
+    if ctx.person.roles <= {Role.UNIT}:
+        return event.kind.startswith(ABOUT_UNITS) and event.data.get("unit") == ctx.person.unit
+    return not event.audience or event.audience == ctx.person.extension
+
+
+def wire(event: BoardEvent) -> bytes:
+    """The event as SSE; JSON has no raw line breaks, so one data line is enough."""
+    data = json.dumps(event.data, ensure_ascii=False, default=str)
+    return f"event: {event.kind}\ndata: {data}\n\n".encode()

@@ -1,0 +1,130 @@
+"""Puts the API together: routes, sign-in, headers, problems, OpenAPI, health, the live stream."""
+
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import UTC, datetime
+from urllib.parse import urlsplit
+from uuid import uuid4
+
+from aiohttp import web
+
+from callcenter import accounts, metrics
+from callcenter.accounts import Person
+from callcenter.web import problems
+from callcenter.web.context import Context, Services
+from callcenter.web.openapi import document
+from callcenter.web.problems import NotAllowed, NotSignedIn, Problem
+from callcenter.web.router import MAX_BODY_BYTES, Route, Routes, call
+
+log = logging.getLogger(__name__)
+
+COOKIE = "callcenter_session"
+SERVICES = web.AppKey("services", Services)
+HEADERS = {
+    "Content-Security-Policy": "default-src 'self'; object-src 'none'; frame-ancestors 'none'; base-uri 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Permissions-Policy": "microphone=(self), camera=(), geolocation=()",
+    "Cache-Control": "no-store",
+    "Server": "callcenter",
+}
+WITHOUT_OWN_PASSWORD = frozenset({"/api/me", "/api/me/password", "/api/logout"})
+"""What is open to a person who must first set their own password."""
+
+
+def build(services: Services, groups: Sequence[Routes]) -> web.Application:
+    """The application. groups: the endpoints of each subject."""
+    app = web.Application(client_max_size=MAX_BODY_BYTES, middlewares=[_guard])
+    app[SERVICES] = services
+    routes = [route for group in groups for route in group.routes]
+    for route in routes:
+        app.router.add_route(route.method, route.path, _endpoint(route))
+    described = document(routes, services.version)
+
+    async def openapi(_: web.Request) -> web.Response:
+        return web.json_response(described)
+
+    app.router.add_get("/openapi.json", openapi)
+    app.router.add_get("/metrics", _metrics)
+    return app
+
+
+def _endpoint(route: Route) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    async def handle(request: web.Request) -> web.StreamResponse:
+        services = request.app[SERVICES]
+        person = await _person(request, services) if route.roles is not None else None
+        if route.roles is not None:
+            _check(request, route, person)
+        return await call(route, Context(services, request, request["id"], person), request)
+
+    return handle
+
+
+async def _person(request: web.Request, services: Services) -> Person | None:
+    token = _token(request)
+    if not token:
+        return None
+    async with services.database.transaction() as tx:
+        return await accounts.person_of(tx, token, datetime.now(UTC))
+
+
+def _token(request: web.Request) -> str:
+    scheme, _, value = request.headers.get("Authorization", "").partition(" ")
+    return value if scheme == "Bearer" else request.cookies.get(COOKIE, "")
+
+
+def _check(request: web.Request, route: Route, person: Person | None) -> None:
+    if person is None:
+        raise NotSignedIn
+    if person.must_change_password and route.path not in WITHOUT_OWN_PASSWORD:
+        raise Problem(403, "change_password", "首次登录请先设置自己的密码，设置后即可使用。")
+    if route.roles and not person.roles & route.roles:
+        raise NotAllowed
+    if request.method != "GET" and COOKIE in request.cookies and not _same_origin(request):
+        raise Problem(403, "foreign_origin", "请求来源不被信任，请从本系统页面重新操作。")
+
+
+def _same_origin(request: web.Request) -> bool:
+    """A browser sends Origin with every change; one from elsewhere is somebody else's page (CSRF)."""
+    if request.headers.get("Authorization", "").startswith("Bearer "):
+        return True
+    origin = request.headers.get("Origin", "")
+    return bool(origin) and urlsplit(origin).netloc == request.host
+
+
+@web.middleware
+async def _guard(
+    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+) -> web.StreamResponse:
+    request["id"] = uuid4().hex
+    try:
+        response = await handler(request)
+    except web.HTTPException as error:
+        response = _of_http(error, request["id"])
+    except Exception as error:
+        response = _of_exception(error, request)
+    if not response.prepared:
+        response.headers.update({k: v for k, v in HEADERS.items() if k not in response.headers or k == "Server"})
+        response.headers["X-Request-Id"] = request["id"]
+    metrics.HTTP_REQUESTS.labels(request.method, response.status // 100).inc()
+    return response
+
+
+def _of_http(error: web.HTTPException, request_id: str) -> web.Response:
+    if error.status == 404:
+        return problems.respond(problems.NotFound(), request_id)
+    sentences = {405: "此地址不支持该操作方式。", 413: "提交的内容过大，请精简或改用附件上传。"}
+    detail = sentences.get(error.status, "请求不正确，请检查后重试。")
+    return problems.respond(Problem(error.status, f"http_{error.status}", detail), request_id)
+
+
+def _of_exception(error: Exception, request: web.Request) -> web.Response:
+    problem = problems.problem_of(error)
+    if problem is None:
+        log.exception("a request broke", extra={"request_id": request["id"], "path": request.path})
+        problem = Problem(500, "broken", f"系统内部错误，操作可能没有完成。请把编号 {request['id']} 告诉管理员。")
+    return problems.respond(problem, request["id"])
+
+
+async def _metrics(_: web.Request) -> web.Response:
+    return web.Response(body=metrics.render(), headers={"Content-Type": metrics.CONTENT_TYPE})

@@ -1,0 +1,67 @@
+"""Private services for tests: a whole stack, or PostgreSQL alone, in a run folder of this test process's own."""
+
+import atexit
+import itertools
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from callcenter.stack import postgres
+from callcenter.stack.stack import Options, Stack
+
+ROOT = Path(__file__).resolve().parents[2]
+OURS = ROOT / ".run" / f"test-{os.getpid()}"
+_numbers = itertools.count(1)
+
+
+@atexit.register
+def _tidy() -> None:
+    """Every stack removes its own folder; what is not empty is kept to be looked at."""
+    with suppress(OSError):
+        OURS.rmdir()
+
+
+def new_folder(name: str = "stack") -> Path:
+    """A run folder nobody else uses: `.run/test-<pid>/<name>-<n>`."""
+    return OURS / f"{name}-{next(_numbers)}"
+
+
+@dataclass(frozen=True, slots=True)
+class PostgresForTests:
+    """A private PostgreSQL; every address is of the role that owns it."""
+
+    _server: postgres.Postgres
+
+    def dsn(self, database: str) -> str:
+        """`postgresql://...` of a database by name, as CALLCENTER_DATABASE_URL has it."""
+        return self._server.url(database, postgres.OWNER)
+
+    @property
+    def admin_dsn(self) -> str:
+        """Of the maintenance database, to create and drop others from."""
+        return self.dsn("postgres")
+
+
+@asynccontextmanager
+async def postgres_for_tests() -> AsyncIterator[PostgresForTests]:
+    """PostgreSQL alone, without the tables; stopped and removed at the end."""
+    stack = Stack(new_folder("postgres"))
+    stack.open()
+    try:
+        await stack.postgres.boot()
+        yield PostgresForTests(stack.postgres)
+    finally:
+        await stack.remove()
+
+
+@asynccontextmanager
+async def stack_for_tests(options: Options | None = None) -> AsyncIterator[Stack]:
+    """A whole stack; stopped and removed at the end."""
+    stack = Stack(new_folder(), options)
+    await stack.start()
+    try:
+        yield stack
+    finally:
+        await stack.remove()
