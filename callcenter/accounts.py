@@ -93,8 +93,11 @@ async def open_session(tx: AsyncConnection, who: UserId, now: datetime) -> str:
     return token
 
 
-async def person_of(tx: AsyncConnection, token: str, now: datetime) -> Person | None:
-    """Who holds a token; None when it is unknown, idle too long, over, or its account disabled."""
+async def person_of(tx: AsyncConnection, token: str, now: datetime, *, used: bool = True) -> Person | None:
+    """Who holds a token; None when it is unknown, idle too long, over, or its account disabled.
+
+    used False: only a look, which keeps no session alive.
+    """
     joined = user_session.join(user_account, user_account.c.id == user_session.c.user_id)
     query = (
         select(user_account, user_session.c.seen_at)
@@ -109,7 +112,7 @@ async def person_of(tx: AsyncConnection, token: str, now: datetime) -> Person | 
     row = (await tx.execute(query)).one_or_none()
     if row is None:
         return None
-    if now - row.seen_at > SEEN_EVERY:
+    if used and now - row.seen_at > SEEN_EVERY:
         seen = update(user_session).where(user_session.c.token_hash == fingerprint(token))
         await tx.execute(seen.values(seen_at=now))
     return Person(

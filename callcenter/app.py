@@ -14,7 +14,7 @@ from typing import Any
 from aiohttp import web
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from callcenter import flow, flow_tickets, jobs, metrics, surge, units, work
+from callcenter import flow, flow_tickets, heartbeat, jobs, metrics, surge, units, work
 from callcenter.ami import AmiClient
 from callcenter.board import Board
 from callcenter.call_parse import WANTED
@@ -175,7 +175,7 @@ async def _listen(app: App, stack: AsyncExitStack) -> Running:
         await client.start()
         stack.push_async_callback(client.close)
     metrics.LISTENER_CALLS.set_function(lambda: len(listener.tracker.calls))
-    return [listener.run(), runner.run(), reconciler.run()]
+    return [listener.run(), runner.run(), reconciler.run(), _beat(app, Part.LISTEN, lambda: events.up and actions.up)]
 
 
 def _ami(settings: Settings, user: str, secret: str, wanted: frozenset[str]) -> AmiClient:
@@ -207,7 +207,7 @@ async def _ivr(app: App, stack: AsyncExitStack) -> Running:
     )
     await ivr.start()
     stack.push_async_callback(ivr.stop)
-    return []
+    return [_beat(app, Part.IVR)]
 
 
 async def _speech(app: App, stack: AsyncExitStack) -> Running:
@@ -228,7 +228,7 @@ async def _speech(app: App, stack: AsyncExitStack) -> Running:
     )
     await tap.start()
     stack.push_async_callback(tap.close)
-    return []
+    return [_beat(app, Part.SPEECH)]
 
 
 async def _work(app: App, stack: AsyncExitStack) -> Running:
@@ -272,7 +272,11 @@ async def _work(app: App, stack: AsyncExitStack) -> Running:
     worker.every(15, "surveys.due", about_tickets.sweep_surveys)
     worker.every(60, "deadlines.due", about_tickets.sweep_deadlines)
     stack.callback(worker.stop)
-    return [worker.run()]
+    return [worker.run(), _beat(app, Part.WORK)]
+
+
+def _beat(app: App, part: Part, able: Callable[[], bool] = lambda: True) -> Awaitable[None]:
+    return heartbeat.beat(app.database, f"{part}:{app.settings.node}", able)
 
 
 def _count_job(run: jobs.Run) -> None:
@@ -308,7 +312,7 @@ async def _serve(app: App, stack: AsyncExitStack) -> Running:
     await runner.setup()
     stack.push_async_callback(runner.cleanup)
     await web.TCPSite(runner, settings.api_host, settings.api_port).start()
-    return [hub.run()]
+    return [hub.run(), _beat(app, Part.SERVE)]
 
 
 Runner = Callable[[App, AsyncExitStack], Awaitable[Running]]

@@ -52,7 +52,6 @@ class Listener:
     cel_file: Path
     naming: Naming = field(default_factory=Naming)
     on_link: Callable[[bool], Awaitable[None]] | None = None
-    on_event: Callable[[AmiEvent], None] | None = None
     tracker: Tracker = field(default_factory=Tracker)
     _pending: list[Change] = field(default_factory=list)
     _gone_once: frozenset[CallId] = frozenset()
@@ -63,7 +62,7 @@ class Listener:
         async for batch in _batches(self.client.events(), RECHECK_S):
             for item in batch:
                 await self._take(item)
-            await self.commit()
+            await self.flush()
             if not batch:
                 await self._recheck()
 
@@ -72,16 +71,22 @@ class Listener:
 
     async def _take(self, item: AmiEvent | LinkUp | LinkLost) -> None:
         if isinstance(item, AmiEvent):
-            if self.on_event:
-                self.on_event(item)
-            self._apply(parse_ami(item.name, item.fields, item.at, self.naming))
+            self._read(item)
         elif isinstance(item, LinkLost):
-            await self.commit()
+            await self.flush()
             await self._until_saved(lambda tx: _gap_began(tx, self.ground.node, item))
             if self.on_link:
                 await self.on_link(False)
         else:
             await self._resync(item)
+
+    def _read(self, item: AmiEvent) -> None:
+        """One event; one that breaks the reader is counted and left out, the next ones are read."""
+        try:
+            self._apply(parse_ami(item.name, item.fields, item.at, self.naming))
+        except Exception:
+            metrics.FORGED_EVENTS.inc()
+            log.exception("an event could not be read", extra={"event_name": item.name})
 
     def _apply(self, event: ev.CallEvent | None) -> None:
         if event is None:
@@ -90,7 +95,7 @@ class Listener:
         if change is not None:
             self._pending.append(change)
 
-    async def commit(self) -> None:
+    async def flush(self) -> None:
         """Write what is pending, however long PostgreSQL takes to come back; then tell the screens."""
         pending, self._pending = self._pending, []
         if not pending:
@@ -142,7 +147,7 @@ class Listener:
             return
         await self._read_cel()
         self._compare(seen, link.at, ended_as="interrupted" if link.since_lost_s is not None else "reconciled")
-        await self.commit()
+        await self.flush()
         await self._until_saved(lambda tx: _gap_ended(tx, self.ground.node, link.at))
         if self.on_link:
             await self.on_link(True)
@@ -156,7 +161,7 @@ class Listener:
             if piece.offset == offset:
                 return
             await self._replay(piece.rows)
-            await self.commit()
+            await self.flush()
             await self._until_saved(lambda tx, to=piece.offset: cel.keep_place(tx, self.ground.node, to))  # type: ignore[misc]
 
     async def _replay(self, rows: Sequence[CelRow]) -> None:
@@ -193,7 +198,7 @@ class Listener:
         for call_id in gone & self._gone_once:
             self._apply(ev.CallOver(call_id, ChannelId(call_id), datetime.now(UTC), "reconciled"))
         self._gone_once = gone
-        await self.commit()
+        await self.flush()
         if not self.tracker.calls:
             await self._read_cel()
 

@@ -271,7 +271,6 @@ cel = Table(
     Column("context", Text),
     Column("channame", Text),
     Column("appname", Text),
-    Column("appdata", Text),
     Column("amaflags", Integer),
     Column("accountcode", Text),
     Column("peeraccount", Text),

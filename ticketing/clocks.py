@@ -1,7 +1,7 @@
 """Time as the regulations count it: working days, natural hours and minutes, calendar days, times of the clock. PURE.
 
 A working-day limit runs to 23:59:59 local time of day N; by default the day it starts is not counted
-(龙胜 第十二条(二): 自派单的下一工作日起计算). Hours and minutes run day and night from the start.
+(LS-030: 自派单的下一工作日起计算). Hours and minutes run day and night from the start.
 Every instant is aware UTC; days are local dates. China has had one time zone and no summer time since 1992,
 so the offset is a constant and needs no zone files.
 """
@@ -264,7 +264,7 @@ def is_late(due: datetime, at: datetime) -> bool:
 def by_clock_time(at: datetime, clock_time: time, calendar: Calendar) -> datetime:
     """`clock_time` of this working day if it is still to come, else of the next one.
 
-    Source: 维西 WX-010, off-hours receipt is dispatched by 10:00 of the working day.
+    Source: WX-010, off-hours receipt is dispatched by 10:00 of the working day.
     """
     day = local_day(at)
     if calendar.works(day) and at <= at_local(day, clock_time):
@@ -273,7 +273,7 @@ def by_clock_time(at: datetime, clock_time: time, calendar: Calendar) -> datetim
 
 
 def end_of_day(at: datetime) -> datetime:
-    """23:59:59 of the local day of `at` (维西 WX-009: dispatched the same day)."""
+    """23:59:59 of the local day of `at` (WX-009: dispatched the same day)."""
     return at_local(local_day(at), DAY_END)
 
 

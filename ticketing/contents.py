@@ -1,6 +1,6 @@
 """What a unit's reply must hold: every missing field of the policy's list, told at once. PURE.
 
-Source: 龙胜 LS-055 (time, unit, handler, situation), LS-056 (unfinished), LS-058 and LS-059 (case filing).
+Source: LS-055 (time, unit, handler, situation), LS-056 (unfinished), LS-058 and LS-059 (case filing).
 """
 
 from ticketing.clocks import is_late, local_day

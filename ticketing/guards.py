@@ -29,7 +29,9 @@ from ticketing.record import Context, GuardFailed, Ticket
 from ticketing.words import FIELD_NAMES, RatingSource, State
 
 MAX_TEXT = 20_000
-SHORT_FIELDS = frozenset({"request_type", "source", "subject", "title", "place", "occurred", "named_unit", "contact_name"})
+SHORT_FIELDS = frozenset(
+    {"request_type", "source", "subject", "title", "place", "occurred", "named_unit", "contact_name"}
+)
 MAX_SHORT = 500
 CLASSIFYING = frozenset({"request_type", "source", "urgent"})
 """Fields the clocks depend on."""
@@ -99,7 +101,7 @@ def registrable(ticket: Ticket, detail: Register, context: Context) -> None:
 def intake_open(_: Ticket, detail: Register, context: Context) -> None:
     """A platform that only takes what the platform above sends registers citizens' own requests as exceptions.
 
-    Source: 龙胜 LS-014 (原则上不对外受理诉求事项).
+    Source: LS-014 (原则上不对外受理诉求事项).
     """
     upstream = context.policy.upstream
     from_above = context.actor.kind == "unit_platform"
@@ -147,7 +149,7 @@ def one_lead(_: Ticket, detail: Dispatch, context: Context) -> None:
 
 
 def unit_told_by_phone(ticket: Ticket, detail: Dispatch, context: Context) -> None:
-    """An urgent dispatch is told by telephone first (龙胜 LS-027)."""
+    """An urgent dispatch is told by telephone first (LS-027)."""
     notice = detail.phone_notice
     if not ticket.urgent or not context.policy.urgent.phone_notice:
         return
@@ -273,7 +275,7 @@ def delivery_is_past(ticket: Ticket, detail: SurveyDelivered, context: Context) 
 def rating_counts(ticket: Ticket, detail: Rate, context: Context) -> None:
     """One rating a round, of the policy's levels; silence is a rating only after delivery and the whole window.
 
-    Source: 龙胜 LS-065, LS-066: without a delivered message the manual call's result is the rating.
+    Source: LS-065, LS-066: without a delivered message the manual call's result is the rating.
     """
     rules = context.policy.survey
     if ticket.rating is not None:
@@ -310,7 +312,7 @@ def cause_known(ticket: Ticket, detail: NoteCause, context: Context) -> None:
 def closable(ticket: Ticket, detail: Close, context: Context) -> None:
     """A satisfied citizen closes the ticket; anything else takes a person's explanation and a cause.
 
-    An unsatisfied citizen is called first (龙胜 LS-067), and only a cause beyond the unit lets it close.
+    An unsatisfied citizen is called first (LS-067), and only a cause beyond the unit lets it close.
     """
     rules = context.policy.survey
     if ticket.rating in rules.closing:

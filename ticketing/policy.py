@@ -86,7 +86,7 @@ class LimitRule:
 
 @dataclass(frozen=True, slots=True)
 class StatutoryLimit:
-    """A limit some other law sets for this ticket (龙胜 LS-040); it goes before every limit of the policy."""
+    """A limit some other law sets for this ticket (LS-040); it goes before every limit of the policy."""
 
     period: Period
     legal_basis: str
@@ -307,7 +307,7 @@ class Policy:
 
     @property
     def name(self) -> str:
-        """`longsheng@1`, as deadlines and events cite it."""
+        """`<id>@<version>`, as deadlines and events cite it."""
         return f"{self.id}@{self.version}"
 
     def reject_reason(self, code: str) -> RejectReason | None:
@@ -351,7 +351,7 @@ def first_fit(rules: tuple[LimitRule, ...], case: Case) -> LimitRule | None:
 def handle_limit(policy: Policy, case: Case, from_at: datetime, calendar: Calendar) -> LimitRule | None:
     """The handling limit of this case: urgent rules first, then by `pick`; None when no fitting rule has a period.
 
-    Source: 龙胜 LS-036 and LS-039; a 主席信箱 ticket that is a 咨询 falls under the shorter of the two limits.
+    Source: LS-036 and LS-039; a 主席信箱 ticket that is a 咨询 falls under the shorter of the two limits.
     """
     fitting = [rule for rule in policy.handle.limits if rule.when.fits(case)]
     urgent = [rule for rule in fitting if rule.when.urgent]
@@ -372,5 +372,5 @@ def statutory_rule(limit: StatutoryLimit, basis: Basis) -> LimitRule:
 
 
 def longest_extension(policy: Policy, original: int, granted: int) -> int:
-    """How much more may be granted, in the unit of the original limit (龙胜 LS-042: at most once the original)."""
+    """How much more may be granted, in the unit of the original limit (LS-042: at most once the original)."""
     return max(0, policy.extension.factor * original - granted)

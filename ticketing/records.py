@@ -243,7 +243,7 @@ async def _survey_begun(tx: AsyncConnection, _: Ticket, after: Ticket, __: Any, 
 
 
 async def _rated(tx: AsyncConnection, _: Ticket, after: Ticket, detail: Rate, context: Context) -> tuple[Fact, ...]:
-    """An unsatisfied citizen is called and the result reviewed (龙胜 LS-067); any other rating ends open calls."""
+    """An unsatisfied citizen is called and the result reviewed (LS-067); any other rating ends open calls."""
     rules = context.policy.survey
     await end_tasks(tx, after, context, ("read_reply", "manual_call"), f"评价:{detail.rating}")
     if detail.rating in rules.closing:
@@ -278,7 +278,7 @@ async def _reworked(tx: AsyncConnection, before: Ticket, _: Ticket, __: Any, con
 async def _archived(
     tx: AsyncConnection, _: Ticket, after: Ticket, detail: Archive, context: Context
 ) -> tuple[Fact, ...]:
-    """The package: a checksum of every part, and of the list itself. Source: 龙胜 LS-068, LS-069."""
+    """The package: a checksum of every part, and of the list itself. Source: LS-068, LS-069."""
     parts = [await _part(tx, table, after.id) for table in _PARTS]
     last = (await tx.execute(select(tables.ticket).where(tables.ticket.c.id == after.id))).mappings().one()
     manifest = {

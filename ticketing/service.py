@@ -178,7 +178,7 @@ async def claim_due(tx: AsyncConnection, now: datetime, limit: int = 500) -> tup
 
 
 async def deadline_passed(tx: AsyncConnection, fact: facts.DeadlinePassed, *, now: datetime, rules: Rules) -> Outcome:
-    """What a passed deadline brings: an overdue ticket asks its unit for a written explanation (龙胜 LS-063)."""
+    """What a passed deadline brings: an overdue ticket asks its unit for a written explanation (LS-063)."""
     ticket = await store.load(tx, fact.ticket_id, lock=True)
     policy = rules.of(ticket.policy_id, ticket.policy_version)
     asked = policy.overdue.explanation

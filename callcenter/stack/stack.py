@@ -41,6 +41,9 @@ class Options:
     """Where the spoken prompts are; default: `.cache/prompts`, where set-up makes them."""
     model_dir: Path | None = None
     """The Vosk model; default: the demo model inside the package `recordings`."""
+    sms_all_day: bool = False
+    """Send messages at night too."""
+    wrap_up_s: float = 30.0
 
 
 class Stack:
@@ -188,6 +191,8 @@ class Stack:
             "prompts_dir": self.prompts_dir,
             "model_dir": self.model_dir,
             "cel_file": self.asterisk.cel_file,
+            "sms_all_day": self.options.sms_all_day,
+            "wrap_up_s": self.options.wrap_up_s,
         }
 
     def _secret_settings(self) -> dict[str, str]:

@@ -152,7 +152,7 @@ async def read_call(ctx: Context, call_id: str) -> CallStory:
         )
 
 
-@api.get("/api/units", READERS)
+@api.get("/api/units", READERS | {Role.DISPATCHER})
 async def list_units(ctx: Context) -> Units:
     """可呼入三方通话的承办单位与应急号码"""
     async with ctx.transaction() as tx:

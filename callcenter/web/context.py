@@ -19,6 +19,15 @@ from callcenter.web.problems import NotSignedIn, Problem
 from ticketing.policy import Rules
 
 
+COOKIE = "callcenter_session"
+
+
+def token_of(request: web.Request) -> str:
+    """The session token of a request: a program's bearer token, else a browser's cookie, else ``."""
+    scheme, _, value = request.headers.get("Authorization", "").partition(" ")
+    return value if scheme == "Bearer" else request.cookies.get(COOKIE, "")
+
+
 @dataclass(frozen=True, slots=True)
 class Services:
     """Given once by `app`. rules: the regulation that runs here."""
@@ -41,6 +50,11 @@ class Context:
     request: web.Request
     request_id: str
     signed_in: Person | None
+
+    @property
+    def token(self) -> str:
+        """What who asks has shown, or ``."""
+        return token_of(self.request)
 
     @property
     def person(self) -> Person:

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import AwareDatetime, Field
 
 from callcenter import agents, commands, missed, vault
 from callcenter.agents import Desired
@@ -61,8 +61,8 @@ class MissedPage(Out):
 
 
 class MissedQuery(Query):
-    after_due_at: datetime | None = None
-    after_id: int = 0
+    after_due_at: AwareDatetime | None = None
+    after_id: Annotated[int, Field(ge=0, lt=2**63)] = 0
     limit: Annotated[int, Field(ge=1, le=200)] = 50
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 from aiohttp import web
 from pydantic import Field
 
-from callcenter import surge
+from callcenter import heartbeat, surge
 from callcenter.board import BoardAway
 from callcenter.db import DatabaseAway
 from callcenter.types import Role
@@ -49,9 +49,16 @@ async def readyz(ctx: Context) -> web.Response:
         await ctx.services.board.ping()
     except BoardAway:
         parts["board"] = "Redis does not answer; screens do not update, calls and tickets go on"
-    usage = shutil.disk_usage(ctx.services.spool)
-    if usage.free / usage.total < LOW_DISK:
-        parts["disk"] = f"{usage.free // 2**20} MiB left for recordings"
+    try:
+        usage = shutil.disk_usage(ctx.services.spool)
+        if usage.free / usage.total < LOW_DISK:
+            parts["disk"] = f"{usage.free // 2**20} MiB left for recordings"
+    except OSError as error:
+        parts["disk"] = f"the folder of recordings cannot be read: {error.strerror}"
+    if parts["database"] == "ok":
+        async with ctx.transaction() as tx:
+            ages = await heartbeat.ages(tx, ctx.now)
+        parts |= {f"process {n}": "ok" if s < heartbeat.STALE_S else f"silent for {s:.0f} s" for n, s in ages.items()}
     ready = parts["database"] == "ok"
     return web.json_response({"ready": ready, "parts": parts}, status=200 if ready else 503)
 

@@ -8,10 +8,11 @@ import asyncio
 import contextlib
 import json
 import logging
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from aiohttp import web
 
+from callcenter import accounts
 from callcenter.board import Board, BoardAway, BoardEvent
 from callcenter.types import Role
 from callcenter.web.context import Context
@@ -22,6 +23,8 @@ log = logging.getLogger(__name__)
 api = Routes("live")
 QUEUE = 500
 BEAT_S = 15.0
+CHECK_S = 60.0
+"""How often a stream looks whether its person is still signed in, and with which roles."""
 SEES_ALL = frozenset({Role.SUPERVISOR, Role.ADMIN})
 ABOUT_UNITS = ("ticket.",)
 """What people of handling units hear of: tickets of theirs, never calls."""
@@ -71,12 +74,31 @@ async def stream(ctx: Context) -> web.StreamResponse:
     try:
         await response.prepare(ctx.request)
         await response.write(b": connected\n\n")
-        while True:
-            await response.write(await _next(ctx, queue))
-    except (ConnectionError, asyncio.CancelledError):
-        raise
+        await _follow(ctx, response, queue)
+    except ConnectionError:
+        log.debug("a viewer left", extra={"request_id": ctx.request_id})
     finally:
         hub.viewers.discard(queue)
+    return response
+
+
+async def _follow(ctx: Context, response: web.StreamResponse, queue: "asyncio.Queue[BoardEvent | None]") -> None:
+    """Write events until the viewer's session ends."""
+    loop = asyncio.get_running_loop()
+    check_at = loop.time() + CHECK_S
+    while True:
+        if loop.time() >= check_at:
+            person = await _still(ctx)
+            if person is None:
+                return
+            ctx, check_at = replace(ctx, signed_in=person), loop.time() + CHECK_S
+        await response.write(await _next(ctx, queue))
+
+
+async def _still(ctx: Context) -> accounts.Person | None:
+    """Who the viewer is now. An open stream is no use of the session: it idles out all the same."""
+    async with ctx.transaction() as tx:
+        return await accounts.person_of(tx, ctx.token, ctx.now, used=False)
 
 
 async def _next(ctx: Context, queue: "asyncio.Queue[BoardEvent | None]") -> bytes:

@@ -11,14 +11,13 @@ from aiohttp import web
 from callcenter import accounts, metrics
 from callcenter.accounts import Person
 from callcenter.web import problems
-from callcenter.web.context import Context, Services
+from callcenter.web.context import COOKIE, Context, Services, token_of
 from callcenter.web.openapi import document
 from callcenter.web.problems import NotAllowed, NotSignedIn, Problem
 from callcenter.web.router import MAX_BODY_BYTES, Route, Routes, call
 
 log = logging.getLogger(__name__)
 
-COOKIE = "callcenter_session"
 SERVICES = web.AppKey("services", Services)
 HEADERS = {
     "Content-Security-Policy": "default-src 'self'; object-src 'none'; frame-ancestors 'none'; base-uri 'none'",
@@ -35,6 +34,7 @@ WITHOUT_OWN_PASSWORD = frozenset({"/api/me", "/api/me/password", "/api/logout"})
 def build(services: Services, groups: Sequence[Routes]) -> web.Application:
     """The application. groups: the endpoints of each subject."""
     app = web.Application(client_max_size=MAX_BODY_BYTES, middlewares=[_guard])
+    app.on_response_prepare.append(_headers)
     app[SERVICES] = services
     routes = [route for group in groups for route in group.routes]
     for route in routes:
@@ -52,6 +52,7 @@ def build(services: Services, groups: Sequence[Routes]) -> web.Application:
 def _endpoint(route: Route) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
     async def handle(request: web.Request) -> web.StreamResponse:
         services = request.app[SERVICES]
+        _check_origin(request)
         person = await _person(request, services) if route.roles is not None else None
         if route.roles is not None:
             _check(request, route, person)
@@ -61,16 +62,11 @@ def _endpoint(route: Route) -> Callable[[web.Request], Awaitable[web.StreamRespo
 
 
 async def _person(request: web.Request, services: Services) -> Person | None:
-    token = _token(request)
+    token = token_of(request)
     if not token:
         return None
     async with services.database.transaction() as tx:
         return await accounts.person_of(tx, token, datetime.now(UTC))
-
-
-def _token(request: web.Request) -> str:
-    scheme, _, value = request.headers.get("Authorization", "").partition(" ")
-    return value if scheme == "Bearer" else request.cookies.get(COOKIE, "")
 
 
 def _check(request: web.Request, route: Route, person: Person | None) -> None:
@@ -80,16 +76,26 @@ def _check(request: web.Request, route: Route, person: Person | None) -> None:
         raise Problem(403, "change_password", "首次登录请先设置自己的密码，设置后即可使用。")
     if route.roles and not person.roles & route.roles:
         raise NotAllowed
-    if request.method != "GET" and COOKIE in request.cookies and not _same_origin(request):
+
+
+def _check_origin(request: web.Request) -> None:
+    """A browser sends Origin with every change; one from elsewhere is somebody else's page (CSRF).
+
+    Programs send none, and no cookie either.
+    """
+    if request.method == "GET":
+        return
+    origin = request.headers.get("Origin")
+    by_cookie = COOKIE in request.cookies and not request.headers.get("Authorization", "").startswith("Bearer ")
+    if by_cookie if origin is None else not _same_host(origin, request.host):
         raise Problem(403, "foreign_origin", "请求来源不被信任，请从本系统页面重新操作。")
 
 
-def _same_origin(request: web.Request) -> bool:
-    """A browser sends Origin with every change; one from elsewhere is somebody else's page (CSRF)."""
-    if request.headers.get("Authorization", "").startswith("Bearer "):
-        return True
-    origin = request.headers.get("Origin", "")
-    return bool(origin) and urlsplit(origin).netloc == request.host
+def _same_host(origin: str, host: str) -> bool:
+    try:
+        return urlsplit(origin).netloc == host
+    except ValueError:
+        return False
 
 
 @web.middleware
@@ -103,11 +109,14 @@ async def _guard(
         response = _of_http(error, request["id"])
     except Exception as error:
         response = _of_exception(error, request)
-    if not response.prepared:
-        response.headers.update({k: v for k, v in HEADERS.items() if k not in response.headers or k == "Server"})
-        response.headers["X-Request-Id"] = request["id"]
     metrics.HTTP_REQUESTS.labels(request.method, response.status // 100).inc()
     return response
+
+
+async def _headers(request: web.Request, response: web.StreamResponse) -> None:
+    """Headers of every answer, streams included."""
+    response.headers.update({k: v for k, v in HEADERS.items() if k not in response.headers or k == "Server"})
+    response.headers["X-Request-Id"] = request["id"]
 
 
 def _of_http(error: web.HTTPException, request_id: str) -> web.Response:

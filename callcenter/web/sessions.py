@@ -9,13 +9,12 @@ from callcenter import accounts
 from callcenter.audit import Audited, note
 from callcenter.types import Actor, Role
 from callcenter.web import passwords
-from callcenter.web.context import Context
+from callcenter.web.context import COOKIE, Context
 from callcenter.web.problems import Problem
 from callcenter.web.router import In, Out, Routes
 
 api = Routes("session")
 EVERYONE = frozenset(Role)
-COOKIE = "callcenter_session"
 
 
 class SignIn(In):
@@ -64,7 +63,8 @@ async def login(ctx: Context, body: SignIn) -> web.Response:
         raise Problem(401, "sign_in_refused", sentence)
     answer = web.json_response(text=_me(person, token if body.bearer else None).model_dump_json())
     if not body.bearer:
-        secure = ctx.request.secure
+        # Behind a proxy that ends TLS the request itself is plain; a client that claims TLS only hurts itself.
+        secure = ctx.request.secure or ctx.request.headers.get("X-Forwarded-Proto") == "https"
         answer.set_cookie(COOKIE, token, httponly=True, samesite="Strict", secure=secure, path="/")
     return answer
 
@@ -72,10 +72,8 @@ async def login(ctx: Context, body: SignIn) -> web.Response:
 @api.post("/api/logout", EVERYONE)
 async def logout(ctx: Context) -> None:
     """退出登录"""
-    scheme, _, value = ctx.request.headers.get("Authorization", "").partition(" ")
-    token = value if scheme == "Bearer" else ctx.request.cookies.get(COOKIE, "")
     async with ctx.transaction() as tx:
-        await accounts.close_session(tx, token)
+        await accounts.close_session(tx, ctx.token)
         await note(tx, Audited(ctx.actor, "session.logout", f"user:{ctx.person.id}"))
 
 
@@ -93,13 +91,16 @@ async def change_password(ctx: Context, body: NewPassword) -> None:
     async with ctx.transaction() as tx:
         known = await accounts.credentials(tx, ctx.person.login)
         right = await passwords.matches(known.password_hash if known else None, body.old)
+        # A stolen session must not be a place to guess the password without end.
+        locked = known is not None and known.locked_until is not None and known.locked_until > ctx.now
+        right = right and not locked
         if right:
             await accounts.set_password(tx, ctx.person.id, new_hash)
-        elif known is not None:
+        elif known is not None and not locked:
             await accounts.wrong_password(tx, known.id, ctx.now)
         await note(tx, Audited(ctx.actor, "session.password", f"user:{ctx.person.id}", ok=right))
     if not right:
-        raise Problem(401, "wrong_password", "原密码不正确，密码没有修改。")
+        raise Problem(401, "wrong_password", "原密码不正确，密码没有修改；连续输错 5 次将锁定 15 分钟。")
 
 
 def _me(person: accounts.Person, token: str | None) -> Me:

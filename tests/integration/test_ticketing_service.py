@@ -10,7 +10,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from callcenter.db import Database
-from callcenter.types import CallId, IdentityId, TicketId
+from callcenter.types import Actor, CallId, IdentityId, TicketId
 from tests.support.tickets import (
     AGENT,
     AUDITOR,
@@ -49,9 +49,7 @@ async def opened(tx: AsyncConnection, at: datetime = MONDAY, **values: object) -
     return (await service.open_draft(tx, **given)).ticket  # type: ignore[arg-type]
 
 
-async def act(
-    tx: AsyncConnection, ticket_id: TicketId, detail: Detail, actor: commands.Actor, at: datetime = MONDAY
-) -> Outcome:
+async def act(tx: AsyncConnection, ticket_id: TicketId, detail: Detail, actor: Actor, at: datetime = MONDAY) -> Outcome:
     return await service.carry_out(tx, ticket_id, detail, actor=actor, now=at, rules=rules())
 
 
@@ -179,6 +177,7 @@ FORBIDDEN = [
 @pytest.mark.parametrize("statement", FORBIDDEN)
 async def test_the_database_refuses_to_rewrite_history(tx: AsyncConnection, statement: str) -> None:
     await opened(tx)
+    await tx.execute(text("SET CONSTRAINTS ALL IMMEDIATE"))
     with pytest.raises(DBAPIError, match=r"append-only|never deleted|next version"):
         await tx.execute(text(statement))
 

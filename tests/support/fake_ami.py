@@ -131,6 +131,10 @@ class FakeAmi:
         await self.until(lambda fake: len(fake.named(name)) >= count)
         return self.named(name)[count - 1]
 
+    @property
+    def connections(self) -> int:
+        return len(self._writers)
+
     def named(self, name: str) -> list[Action]:
         return [action for action in self.actions if action.name == name]
 

@@ -5,8 +5,7 @@ from datetime import date, datetime, timedelta
 from functools import cache
 
 from callcenter.types import Actor, IdentityId, Role, TicketId, UnitId
-from config.calendar_loader import load_calendar
-from config.policy_loader import load_policies
+from config.policy_loader import load_rules
 from ticketing import commands
 from ticketing.clocks import SHANGHAI, Calendar
 from ticketing.commands import Changes, Command, Contents
@@ -40,8 +39,7 @@ MONDAY = local(2026, 6, 1, 9, 0)
 @cache
 def rules() -> Rules:
     """龙胜 as it is shipped."""
-    policies = load_policies("longsheng")
-    return Rules(policies, load_calendar(policies[0].calendar.overlays))
+    return load_rules("longsheng")
 
 
 def policy() -> Policy:

