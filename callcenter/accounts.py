@@ -55,7 +55,8 @@ class Credentials:
 
 def fingerprint(token: str) -> bytes:
     """What is stored of a token."""
-    return hashlib.sha256(token.encode()).digest()
+    # A header may hold bytes that are no text; they are a wrong token, not an error.
+    return hashlib.sha256(token.encode(errors="surrogateescape")).digest()
 
 
 async def credentials(tx: AsyncConnection, login: str) -> Credentials | None:

@@ -289,8 +289,9 @@ def _count_callback(outcome: str) -> None:
 
 async def _serve(app: App, stack: AsyncExitStack) -> Running:
     # Only this process needs the API's modules.
-    from callcenter.web import calls, desk, health, live, server, sessions, tickets
+    from callcenter.web import live, server
     from callcenter.web.context import Services
+    from callcenter.web.groups import GROUPS
 
     settings = app.settings
     services = Services(
@@ -303,8 +304,7 @@ async def _serve(app: App, stack: AsyncExitStack) -> Running:
         spool=settings.spool_dir,
         version=version("callcenter"),
     )
-    groups = (health.api, sessions.api, desk.api, calls.api, tickets.api, live.api)
-    application = server.build(services, groups)
+    application = server.build(services, GROUPS)
     hub = live.LiveHub(app.board)
     application[live.HUB] = hub
     # Live streams never end by themselves; a stopping server does not wait for them.

@@ -279,7 +279,7 @@ class TicketWork:
             ticket = await store.load(tx, ticket_id, lock=True)
             if ticket.state == State.ARCHIVED:
                 return
-            materials = await _materials(tx, ticket.call_id) if ticket.call_id else ()
+            materials = await materials_of(tx, ticket.call_id) if ticket.call_id else ()
             outcome = await service.carry_out(
                 tx, ticket_id, Archive(materials), actor=system("archive"), now=now, rules=self.ground.rules
             )
@@ -311,7 +311,8 @@ class TicketWork:
         await self.board.publish(shown)
 
 
-async def _materials(tx: AsyncConnection, call_id: CallId) -> tuple[Material, ...]:
+async def materials_of(tx: AsyncConnection, call_id: CallId) -> tuple[Material, ...]:
+    """What is kept with a ticket but stored elsewhere, with checksums. Raises MaterialsNotReady."""
     files = await recording_store.recordings_of(tx, [call_id])
     if any(one.state not in SETTLED for one in files):
         raise MaterialsNotReady(call_id)

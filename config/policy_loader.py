@@ -7,7 +7,6 @@ from importlib.resources.abc import Traversable
 
 from pydantic import BaseModel, ValidationError
 
-from config.calendar_loader import load_calendar
 from config.policy_models import LimitPart, PolicyFile
 from config.problems import ConfigProblem, ConfigWrong, data_root, from_validation, read_yaml
 from ticketing.clocks import Clock, OfficeHours, WorkdayClock
@@ -27,7 +26,6 @@ from ticketing.policy import (
     RejectReason,
     ReplyRules,
     ReturnRules,
-    Rules,
     SurveyRules,
     TypeContents,
     Upstream,
@@ -60,15 +58,6 @@ def load_policies(policy_id: str, folder: Traversable | None = None) -> tuple[Po
     if problems:
         raise ConfigWrong(problems)
     return tuple(sorted(policies, key=lambda policy: policy.version))
-
-
-def load_rules(policy_id: str) -> Rules:
-    """The policy in use here with the calendar its newest version names: what every ticket service needs.
-
-    Raises ConfigWrong with all that is wrong in the policies, or else in the calendars.
-    """
-    policies = load_policies(policy_id)
-    return Rules(policies, load_calendar(policies[-1].calendar.overlays))
 
 
 def policy_ids(folder: Traversable | None = None) -> tuple[str, ...]:

@@ -24,6 +24,6 @@ def fail(message: str) -> typer.Exit:
 
 def main() -> None:
     """Entry point; also the script `callcenter`."""
-    from callcenter.cli import look, processes, speech_tools, survey  # noqa: F401 - they register commands
+    from callcenter.cli import look, processes, show, speech_tools, survey  # noqa: F401 - they register commands
 
     app()

@@ -167,6 +167,11 @@ class Hotline:
         await self._closing.aclose()
         await self.stack.stop()
 
+    async def leave_running(self) -> None:
+        """Let go: everything runs on after this process has ended; `make stop` ends it."""
+        await self._closing.aclose()
+        self.stack.stay()
+
     async def _make_people(self) -> None:
         async with self.database.transaction() as tx:
             for one in PEOPLE.values():

@@ -264,9 +264,8 @@ async def _command(ctx: Context, call_id: str, kind: Kind, args: dict[str, Any])
         raise NotFound
     node = call_id.partition("-")[0]
     async with ctx.transaction() as tx:
-        key = ctx.request.headers.get("Idempotency-Key", "")[:64] or ctx.request_id
         command = await commands.ask(
-            tx, kind, key=f"{ctx.person.login}:{key}", node=node, actor=ctx.actor, call_id=CallId(call_id), args=args
+            tx, kind, key=ctx.repeat_key, node=node, actor=ctx.actor, call_id=CallId(call_id), args=args
         )
         await note(tx, Audited(ctx.actor, f"call.{kind}", f"call:{call_id}", detail={"command": command}))
     result = await commands.wait(ctx.services.database, command, within_s=RESULT_WITHIN_S)

@@ -18,7 +18,6 @@ from callcenter.vault import Vault
 from callcenter.web.problems import NotSignedIn, Problem
 from ticketing.policy import Rules
 
-
 COOKIE = "callcenter_session"
 
 
@@ -74,6 +73,14 @@ class Context:
         if self.person.extension is None:
             raise Problem(409, "no_extension", "您的账号没有绑定分机，请联系管理员绑定后再使用电话功能。")
         return self.person.extension
+
+    @property
+    def repeat_key(self) -> str:
+        """What makes a repeated request the same one: its Idempotency-Key header for this person, else its own id."""
+        given = self.request.headers.get("Idempotency-Key", "")
+        if not (given.isascii() and given.isprintable() and len(given) <= 64):
+            raise Problem(422, "bad_idempotency_key", "Idempotency-Key 应为不超过 64 个的可见英文字符。")
+        return f"{self.person.login}:{given or self.request_id}"
 
     def has(self, *roles: Role) -> bool:
         """Whether who asks has one of these roles."""

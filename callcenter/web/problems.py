@@ -13,8 +13,9 @@ from sqlalchemy.exc import TimeoutError as NoFreeConnection
 from callcenter import agents, commands, control_errors, db, flow_tickets, missed, vault
 from callcenter.types import BadNumber
 from callcenter.web.passwords import PasswordWeak
+from callcenter.web.playback import NotPlayable, RangeNotThere
 from recordings.store import NoRecording
-from ticketing import clocks, policy, record, store
+from ticketing import clocks, policy, record, store, tasks
 
 log = logging.getLogger(__name__)
 
@@ -67,11 +68,15 @@ STATUS: dict[type[Exception], int] = {
     vault.IdentityUnknown: 404,
     BadNumber: 422,
     NoRecording: 404,
+    NotPlayable: 404,
+    RangeNotThere: 416,
     record.TicketNotFound: 404,
     record.StaleTicket: 409,
     record.NotNow: 409,
     record.NotYours: 403,
     record.GuardFailed: 422,
+    tasks.TaskNotFound: 404,
+    tasks.TaskDone: 409,
     flow_tickets.MaterialsNotReady: 409,
     clocks.CalendarEnds: 409,
     policy.NoPolicyInEffect: 503,

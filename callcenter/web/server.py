@@ -19,6 +19,7 @@ from callcenter.web.router import MAX_BODY_BYTES, Route, Routes, call
 log = logging.getLogger(__name__)
 
 SERVICES = web.AppKey("services", Services)
+REQUEST_ID = web.RequestKey("request_id", str)
 HEADERS = {
     "Content-Security-Policy": "default-src 'self'; object-src 'none'; frame-ancestors 'none'; base-uri 'none'",
     "X-Content-Type-Options": "nosniff",
@@ -56,7 +57,7 @@ def _endpoint(route: Route) -> Callable[[web.Request], Awaitable[web.StreamRespo
         person = await _person(request, services) if route.roles is not None else None
         if route.roles is not None:
             _check(request, route, person)
-        return await call(route, Context(services, request, request["id"], person), request)
+        return await call(route, Context(services, request, request[REQUEST_ID], person), request)
 
     return handle
 
@@ -102,11 +103,11 @@ def _same_host(origin: str, host: str) -> bool:
 async def _guard(
     request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
 ) -> web.StreamResponse:
-    request["id"] = uuid4().hex
+    request[REQUEST_ID] = uuid4().hex
     try:
         response = await handler(request)
     except web.HTTPException as error:
-        response = _of_http(error, request["id"])
+        response = _of_http(error, request[REQUEST_ID])
     except Exception as error:
         response = _of_exception(error, request)
     metrics.HTTP_REQUESTS.labels(request.method, response.status // 100).inc()
@@ -116,7 +117,7 @@ async def _guard(
 async def _headers(request: web.Request, response: web.StreamResponse) -> None:
     """Headers of every answer, streams included."""
     response.headers.update({k: v for k, v in HEADERS.items() if k not in response.headers or k == "Server"})
-    response.headers["X-Request-Id"] = request["id"]
+    response.headers["X-Request-Id"] = request[REQUEST_ID]
 
 
 def _of_http(error: web.HTTPException, request_id: str) -> web.Response:
@@ -130,9 +131,9 @@ def _of_http(error: web.HTTPException, request_id: str) -> web.Response:
 def _of_exception(error: Exception, request: web.Request) -> web.Response:
     problem = problems.problem_of(error)
     if problem is None:
-        log.exception("a request broke", extra={"request_id": request["id"], "path": request.path})
+        log.exception("a request broke", extra={"request_id": request[REQUEST_ID], "path": request.path})
         problem = Problem(500, "broken", f"系统内部错误，操作可能没有完成。请把编号 {request['id']} 告诉管理员。")
-    return problems.respond(problem, request["id"])
+    return problems.respond(problem, request[REQUEST_ID])
 
 
 async def _metrics(_: web.Request) -> web.Response:

@@ -202,7 +202,9 @@ async def _messages(tx: AsyncConnection, ticket: Ticket) -> list[MessageRow]:
     sent = (await tx.execute(select(sms_message).where(sms_message.c.ticket_id == ticket.id))).all()
     survey = tables.ticket_survey
     mine = select(survey.c.id).where(survey.c.ticket_id == ticket.id)
-    answers = select(sms_inbound).where(sms_inbound.c.identity_id == ticket.requester, sms_inbound.c.survey_id.in_(mine))
+    answers = select(sms_inbound).where(
+        sms_inbound.c.identity_id == ticket.requester, sms_inbound.c.survey_id.in_(mine)
+    )
     rows = [
         *(_sent(row, ticket.id) for row in sent),
         *(_answered(row, ticket.id) for row in (await tx.execute(answers)).all()),

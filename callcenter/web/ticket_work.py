@@ -58,18 +58,23 @@ async def working(ctx: Context) -> AsyncIterator[Work]:
 
 
 async def carry_out(ctx: Context, ticket_id: str, body: Versioned, detail: Detail) -> TicketNow:
-    """One command on one ticket. Raises what ticketing.service.carry_out raises."""
+    """One command on one ticket, whole. Raises what ticketing.service.carry_out raises."""
     async with working(ctx) as work:
-        outcome = await service.carry_out(
-            work.tx,
-            TicketId(ticket_id),
-            detail,
-            actor=ctx.actor,
-            now=work.now,
-            rules=work.rules,
-            expected_version=body.version,
-        )
-        await work.tell(outcome.facts)
+        return await step(ctx, work, ticket_id, body, detail)
+
+
+async def step(ctx: Context, work: Work, ticket_id: str, body: Versioned, detail: Detail) -> TicketNow:
+    """One command inside a transaction that is open already."""
+    outcome = await service.carry_out(
+        work.tx,
+        TicketId(ticket_id),
+        detail,
+        actor=ctx.actor,
+        now=work.now,
+        rules=work.rules,
+        expected_version=body.version,
+    )
+    await work.tell(outcome.facts)
     return now_of(outcome.ticket, ctx.actor)
 
 

@@ -88,17 +88,14 @@ async def open_ticket(ctx: Context, body: NewTicket) -> TicketNow:
 
     带 Idempotency-Key 头重复提交，只建一张工单。
     """
-    key = ctx.request.headers.get("Idempotency-Key", "")[:64] or ctx.request_id
     async with working(ctx) as work:
         opened = await service.open_draft(
-            work.tx, actor=ctx.actor, now=work.now, rules=work.rules, key=f"api:{ctx.person.login}:{key}"
+            work.tx, actor=ctx.actor, now=work.now, rules=work.rules, key=f"api:{ctx.repeat_key}"
         )
         ticket, facts = opened.ticket, opened.facts
         if facts and not body.fields.empty:
             edit = Edit(await changes_of(ctx.services.vault, work.tx, body.fields))
-            edited = await service.carry_out(
-                work.tx, ticket.id, edit, actor=ctx.actor, now=work.now, rules=work.rules
-            )
+            edited = await service.carry_out(work.tx, ticket.id, edit, actor=ctx.actor, now=work.now, rules=work.rules)
             ticket, facts = edited.ticket, facts + edited.facts
         await work.tell(facts)
     return now_of(ticket, ctx.actor)

@@ -16,7 +16,7 @@ _HANZI = re.compile("[\u4e00-\u9fff]+")
 
 
 class NoNames(Exception):
-    """No gazetteer with a town in it was found; start the model maker in the project's folder, or name it by --config."""
+    """No gazetteer names a town; start the model maker in the project's folder, or name `config` by --config."""
 
 
 def read_names(config: Path) -> dict[str, tuple[str, ...]]:

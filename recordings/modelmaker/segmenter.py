@@ -1,7 +1,7 @@
 """Cuts text into words, and knows which words are frequent. The door of jieba in this tool."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from recordings.modelmaker.sentences import PAUSE
@@ -9,6 +9,8 @@ from recordings.modelmaker.sentences import PAUSE
 OF_THE_CORPUS = 100_000
 """Frequency given to slot words, so that they are not cut apart."""
 _NOT_HANZI = re.compile("[^\u4e00-\u9fff]")
+_DIGITS = re.compile("([零幺一二三四五六七八九]{3,})")
+"""Said one by one: each is a word."""
 _WORD = re.compile("[\u4e00-\u9fff]{1,3}")
 
 
@@ -27,8 +29,12 @@ class Segmenter:
 
     def clauses(self, utterance: str) -> list[list[str]]:
         """The words of each clause; clauses are parted by PAUSE, everything but hanzi is left out."""
-        cut = (list(self._jieba.cut(_NOT_HANZI.sub("", clause), HMM=False)) for clause in utterance.split(PAUSE))
+        cut = (list(self._words(_NOT_HANZI.sub("", clause))) for clause in utterance.split(PAUSE))
         return [words for words in cut if words]
+
+    def _words(self, text: str) -> Iterator[str]:
+        for part in _DIGITS.split(text):
+            yield from part if _DIGITS.fullmatch(part) else self._jieba.cut(part, HMM=False)
 
     def frequent(self, words: int, characters: int) -> dict[str, int]:
         """The most frequent words of two or three characters and the most frequent characters, with their counts."""

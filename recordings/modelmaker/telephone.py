@@ -32,9 +32,8 @@ def resampled(samples: NDArray[Any], rate: int, warp: float = 1.0) -> Samples:
     """The samples at RATE. warp: 0.88 to 1.14 makes the vocal tract longer or shorter, and the speech as well."""
     from scipy import signal
 
-    # 441 : 160 is 22,050 : 8,000.
-    down = round(rate * 441 / 22_050 * warp)
-    return np.asarray(signal.resample_poly(samples, 160, down), np.float64)
+    step = 50  # Hz: both rates in whole steps keep the filters short
+    return np.asarray(signal.resample_poly(samples, RATE // step, round(rate / step * warp)), np.float64)
 
 
 def through_a_line(samples: Samples, rng: Random, babble: Samples, line: Line) -> Pcm:
@@ -63,7 +62,8 @@ def alaw(samples: Samples) -> Samples:
     loudness = np.abs(np.clip(samples, -0.9999, 0.9999))
     segment = np.clip(np.floor(np.log2(np.maximum(loudness, 1e-9) * 128)), 0, 6)
     step = 2.0**segment / 2048
-    return np.where(samples < 0, -1.0, 1.0) * (np.floor(loudness / step) + 0.5) * step
+    coded: Samples = np.copysign((np.floor(loudness / step) + 0.5) * step, samples)
+    return coded
 
 
 def _band(samples: Samples, rng: Random) -> Samples:
@@ -84,7 +84,8 @@ def _noisy(samples: Samples, rng: Random, babble: Samples, below_db: tuple[float
             noise = noise + noise.std() * np.sin(2 * np.pi * 50 * np.arange(len(samples)) / RATE)
     loud = samples[np.abs(samples) > 0.02 * np.abs(samples).max()]
     speech = np.sqrt(np.mean(loud**2)) if len(loud) else 0.0
-    return samples + noise * (speech / (noise.std() + 1e-9) * _gain(-rng.uniform(*below_db)))
+    gain = speech / (noise.std() + 1e-9) * _gain(-rng.uniform(*below_db))
+    return samples + noise * float(gain)
 
 
 def _hiss(count: int, rng: Random, slope: float) -> Samples:
@@ -104,19 +105,21 @@ def _noise(times: Samples, rng: Random) -> Samples:
 def _cadence(times: Samples, rng: Random, on_s: float, off_s: float) -> Samples:
     """A 450 Hz tone that comes and goes, as exchanges in China send it (GF 002-9002)."""
     tone = np.sin(2 * np.pi * rng.uniform(420, 480) * times)
-    return tone * ((times + rng.uniform(0, on_s + off_s)) % (on_s + off_s) < on_s)
+    on = (times + rng.uniform(0, on_s + off_s)) % (on_s + off_s) < on_s
+    return np.where(on, tone, 0.0)
 
 
 def _keys(times: Samples, rng: Random) -> Samples:
     low, high = rng.choice([697, 770, 852, 941]), rng.choice([1209, 1336, 1477])
-    return (np.sin(2 * np.pi * low * times) + np.sin(2 * np.pi * high * times)) * (times % 0.4 < 0.15)
+    tones = np.sin(2 * np.pi * low * times) + np.sin(2 * np.pi * high * times)
+    return np.where(times % 0.4 < 0.15, tones, 0.0)
 
 
 def _tune(times: Samples, rng: Random) -> Samples:
     notes = rng.uniform(250, 1600, 8)[((times / rng.uniform(0.15, 1.0)).astype(int) * 5) % 8]
     fall = rng.uniform(1, 3)
     tones = sum((np.sin(2 * np.pi * k * notes * times) / k**fall for k in (1, 2, 3)), np.zeros(len(times)))
-    return tones * (times % 1.0 < rng.uniform(0.2, 1.5))
+    return np.where(times % 1.0 < rng.uniform(0.2, 1.5), tones, 0.0)
 
 
 NOT_SPEECH: Mapping[str, Callable[[Samples, Random], Samples]] = {

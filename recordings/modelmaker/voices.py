@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 from recordings.modelmaker.lexicon import SILENCE, Syllable
 
 LANGUAGE = "cmn-latn-pinyin"
-_VARIANTS = "m1 m2 m3 m5 m7 m8 f1 f2 f3 f5 linda steph Andy Gene Diogo belinda adam edward"
-VOICES = (LANGUAGE, *(f"{LANGUAGE}+{variant}" for variant in _VARIANTS.split()))
-HELD_OUT_VOICES = tuple(f"{LANGUAGE}+{variant}" for variant in "m4 m6 f4 Alex Annie".split())
+_HEARD = "m1 m2 m3 m5 m7 m8 f1 f2 f3 f5 linda steph Andy Gene Diogo belinda adam edward"
+VOICES = (LANGUAGE, *(f"{LANGUAGE}+{variant}" for variant in _HEARD.split()))
+_NOT_HEARD = ("m4", "m6", "f4", "Alex", "Annie")
+HELD_OUT_VOICES = tuple(f"{LANGUAGE}+{variant}" for variant in _NOT_HEARD)
 """Never trained on."""
 
 _SYNCHRONOUS, _PHONEME_EVENTS, _UTF8 = 2, 1, 1
@@ -30,7 +31,7 @@ Span = tuple[str, float, float]
 
 
 class NoSynthesiser(Exception):
-    """libespeak-ng is not installed or has lost its data; install it with `apt-get install libespeak-ng1 espeak-ng-data`."""
+    """espeak-ng is missing or incomplete; install it with `apt-get install libespeak-ng1 espeak-ng-data`."""
 
 
 class NoVoice(Exception):

@@ -5,7 +5,8 @@ from datetime import date, datetime, timedelta
 from functools import cache
 
 from callcenter.types import Actor, IdentityId, Role, TicketId, UnitId
-from config.policy_loader import load_rules
+from config.calendar_loader import load_calendar
+from config.policy_loader import load_policies
 from ticketing import commands
 from ticketing.clocks import SHANGHAI, Calendar
 from ticketing.commands import Changes, Command, Contents
@@ -39,7 +40,8 @@ MONDAY = local(2026, 6, 1, 9, 0)
 @cache
 def rules() -> Rules:
     """龙胜 as it is shipped."""
-    return load_rules("longsheng")
+    policies = load_policies("longsheng")
+    return Rules(policies, load_calendar(policies[-1].calendar.overlays))
 
 
 def policy() -> Policy:

@@ -71,7 +71,7 @@ def test_every_prompt_is_used_by_a_menu_or_the_dialplan() -> None:
         (MAIN, '"9": again', '"9": {message: nope}', "steps.greeting.keys.9", "'nope' has no text"),
         (MAIN, "say: [keys]", "say: [nope]", "steps.greeting.say", "'nope' has no text"),
         (MAIN, "say: [keys]", "say: []", "steps.greeting.say", "at least 1"),
-        (MAIN, "wait_s: 2", "wait_s: 0", "steps.greeting.wait_s", "greater than or equal"),
+        (MAIN, "wait_s: 1", "wait_s: 0", "steps.greeting.wait_s", "greater than or equal"),
         (MAIN, "tries: 2", "tries: 99", "steps.greeting.tries", "less than or equal"),
         (MAIN, "tries: 2", "tries: true", "steps.greeting.tries", "integer"),
         (MAIN, "tries: 2", "trys: 2", "steps.greeting.trys", "take it out"),
@@ -101,7 +101,7 @@ def test_wrong_file_is_told_with_the_key_and_what_to_write(
 
 def test_problems_of_all_files_come_at_once(root: Path) -> None:
     spoil(root, MAIN, "tries: 2", "tries: 0")
-    spoil(root, MAIN, "wait_s: 2", "wait_s: 99")
+    spoil(root, MAIN, "wait_s: 1", "wait_s: 99")
     spoil(root, AFTER, "start: nobody", "start: none")
     assert {(file, key) for file, key, _ in problems(root)} >= {
         (MAIN, "steps.greeting.tries"),
