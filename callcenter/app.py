@@ -9,6 +9,8 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time
 from enum import StrEnum
 from importlib.metadata import version
+from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 from aiohttp import web
@@ -202,7 +204,7 @@ async def _ivr(app: App, stack: AsyncExitStack) -> Running:
         settings.agi_port,
         settings.agi_token.get_secret_value(),
         load_menus().by_script,
-        settings.prompts_dir,
+        settings.prompts_dir or Path(str(files("ivr").joinpath("prompts", "made"))),
         context_for,
     )
     await ivr.start()
@@ -251,13 +253,14 @@ async def _work(app: App, stack: AsyncExitStack) -> Running:
             settings.sms_callback_port
         )
     )
-    model = await asyncio.to_thread(vosk_door.load, settings.model_dir)
+    model = await asyncio.to_thread(vosk_door.load, settings.model_dir) if settings.transcripts else None
     about_calls = work.CallWork(app.database, app.board, app.vault, app.data, settings.spool_dir, model)
     about_tickets = flow_tickets.TicketWork(app.database, app.board, ground)
     submitter = Submitter(app.database.transaction, sender, app.vault.number_of, app.messages.hours, tell)
     handlers: Mapping[str, jobs.Handler] = {
         "recording.verify": about_calls.verify_recording,
-        "call.transcribe": about_calls.transcribe,
+        # A worker takes only jobs it has handlers for; those of the others wait for a worker that has a model.
+        **({"call.transcribe": about_calls.transcribe} if model is not None else {}),
         sms.SUBMIT_JOB: submitter,
         **about_tickets.handlers(),
     }

@@ -250,7 +250,10 @@ def cel_call(row: CelRow) -> CallId | None:
 
 
 def parse_cel(row: CelRow, naming: Naming) -> ev.CallEvent | None:
-    """What a CEL row says of a call; rows of other types (APP_START of anything but Queue...) give None."""
+    """What a CEL row says of a call; None for rows that say nothing of it.
+
+    CEL knows no keys pressed and no queue's answer: who answered is read off the bridges (`callcenter.calls`).
+    """
     call_id = cel_call(row)
     if call_id is None:
         return None
@@ -267,6 +270,10 @@ def parse_cel(row: CelRow, naming: Naming) -> ev.CallEvent | None:
             return ev.LegAnswered(call_id, channel_id, row.at)
         case "APP_START" if row.appname == "Queue":
             return ev.Queued(call_id, channel_id, row.at, row.userfield or "")
+        case "APP_START" if row.appname == "ChanSpy" and channel_id.startswith("s-"):
+            return ev.SpyStarted(call_id, channel_id, row.at)
+        case "APP_END" if row.appname == "ChanSpy":
+            return ev.SpyEnded(call_id, channel_id, row.at)
         case "BRIDGE_ENTER":
             place = place_of(extra.get("bridge_technology", ""))
             return ev.BridgeEntered(call_id, channel_id, row.at, extra.get("bridge_id", ""), place)

@@ -158,7 +158,9 @@ def _situation(call: Call) -> Situation:
 def _waiting(call: Call) -> Situation:
     if call.legs_of(Party.AGENT):
         return Situation.RINGING
-    return Situation.QUEUED if call.in_queue else Situation.IN_MENU
+    if call.in_queue:
+        return Situation.QUEUED
+    return Situation.MOVING if call.queued_at and call.menu_outcome == "queue" else Situation.IN_MENU
 
 
 def begin(event: LegSeen, direction: str = "in") -> tuple[Call, tuple[Fact, ...]]:
@@ -191,6 +193,8 @@ def _with_leg(call: Call, leg: Leg) -> Call:
 def _leg_seen(call: Call, event: LegSeen) -> tuple[Call, tuple[Fact, ...]]:
     if event.channel_id in call.legs:
         return call, ()
+    if event.party == _A:
+        call = replace(call, agent_ringing_at=call.agent_ringing_at or event.at)
     return _with_leg(call, Leg(event.channel_id, event.name, event.party, event.who, event.at)), ()
 
 
@@ -246,6 +250,7 @@ def _closed(stay: Stay, channel_id: ChannelId, at: datetime, bridge_id: str | No
 
 
 def _menu_stepped(call: Call, event: MenuStepped) -> tuple[Call, tuple[Fact, ...]]:
+    call = replace(call, menu_outcome="")
     return call, (MenuStepTaken(call.id, event.at, event.menu, event.step, event.digits),)
 
 
@@ -272,15 +277,15 @@ def _queued(call: Call, event: Queued) -> tuple[Call, tuple[Fact, ...]]:
 
 
 def _queue_left(call: Call, event: QueueLeft) -> tuple[Call, tuple[Fact, ...]]:
-    return replace(call, in_queue=False), ()
+    # Until the menu says more, where the citizen goes from here is not known: often they have hung up.
+    return replace(call, in_queue=False, menu_outcome=call.menu_outcome or "queue"), ()
 
 
 def _agent_ringing(call: Call, event: AgentRinging) -> tuple[Call, tuple[Fact, ...]]:
     leg = call.legs.get(event.channel_id) or Leg(event.channel_id, "", Party.AGENT, event.agent, event.at)
-    known = call.agent_ringing_at is not None and leg.who == event.agent and event.channel_id in call.legs
     call = _with_leg(call, replace(leg, party=Party.AGENT, who=event.agent))
     call = replace(call, agent_ringing_at=call.agent_ringing_at or event.at)
-    return call, () if known and leg.answered_at else (AgentRang(call.id, event.at, event.agent),)
+    return call, () if leg.answered_at else (AgentRang(call.id, event.at, event.agent),)
 
 
 def _agent_ring_ended(call: Call, event: AgentRingEnded) -> tuple[Call, tuple[Fact, ...]]:
@@ -299,20 +304,30 @@ def _agent_connected(call: Call, event: AgentConnected) -> tuple[Call, tuple[Fac
     return call, (AgentAnswered(call.id, event.at, event.agent, event.channel_id, wait_s),)
 
 
+def _is_known(call: Call, bridge_id: str, event: CallEvent) -> bool:
+    """Whether the leg's entry is on record; the other source's time of it is some milliseconds off."""
+    own = (s for s in call.stays if s.bridge_id == bridge_id and s.channel_id == event.channel_id)
+    return any(s.until_at is None or s.from_at == event.at or s.until_at > event.at for s in own)
+
+
 def _bridge_entered(call: Call, event: BridgeEntered) -> tuple[Call, tuple[Fact, ...]]:
     leg = call.legs.get(event.channel_id)
-    if leg is None or leg.ended_at is not None:
-        return call, ()
-    if any(
-        s.bridge_id == event.bridge_id
-        and s.channel_id == event.channel_id
-        and (s.until_at is None or s.from_at == event.at or s.until_at > event.at)
-        for s in call.stays
-    ):
+    if leg is None or leg.ended_at is not None or _is_known(call, event.bridge_id, event):
         return call, ()
     stays = tuple(_closed(s, event.channel_id, event.at) for s in call.stays)
     entered = Stay(event.bridge_id, event.place, event.channel_id, leg.party, event.at)
-    return replace(call, stays=(*stays, entered)), ()
+    return _met(replace(call, stays=(*stays, entered)), event)
+
+
+def _met(call: Call, event: BridgeEntered) -> tuple[Call, tuple[Fact, ...]]:
+    """An agent who shares a bridge with the citizen has answered: CEL has no other word for it."""
+    here = {s.channel_id for s in call.stays if s.bridge_id == event.bridge_id and s.until_at is None}
+    agent = next((leg for leg in call.legs_of(_A) if leg.channel_id in here), None)
+    if agent is None or call.citizen is None or call.citizen.channel_id not in here:
+        return call, ()
+    if agent.who == call.agent and not call.in_queue:
+        return call, ()
+    return _agent_connected(call, AgentConnected(call.id, agent.channel_id, event.at, agent.who))
 
 
 def _bridge_left(call: Call, event: BridgeLeft) -> tuple[Call, tuple[Fact, ...]]:
@@ -322,18 +337,18 @@ def _bridge_left(call: Call, event: BridgeLeft) -> tuple[Call, tuple[Fact, ...]]
 
 def _spy_started(call: Call, event: SpyStarted) -> tuple[Call, tuple[Fact, ...]]:
     leg = call.legs.get(event.channel_id)
-    spying = f"spy-{event.spied}"
-    if leg is None or any(
-        s.bridge_id == spying and s.channel_id == event.channel_id and not s.until_at for s in call.stays
-    ):
+    agents = call.legs_of(_A)
+    spied = event.spied or (agents[0].channel_id if agents else "")
+    if leg is None or _is_known(call, f"spy-{spied}", event):
         return call, ()
-    stay = Stay(spying, Place.SPY, event.channel_id, leg.party, event.at)
+    stay = Stay(f"spy-{spied}", Place.SPY, event.channel_id, leg.party, event.at)
     return replace(call, stays=(*call.stays, stay)), ()
 
 
 def _spy_ended(call: Call, event: SpyEnded) -> tuple[Call, tuple[Fact, ...]]:
-    ended = (_closed(s, event.channel_id, event.at) if s.place == Place.SPY else s for s in call.stays)
-    return replace(call, stays=tuple(ended)), ()
+    spying = (s for s in call.stays if s.place == Place.SPY)
+    ended = {s: _closed(s, event.channel_id, event.at, s.bridge_id) for s in spying}
+    return replace(call, stays=tuple(ended.get(s, s) for s in call.stays)), ()
 
 
 def _recording_ended(call: Call, event: RecordingEnded) -> tuple[Call, tuple[Fact, ...]]:
@@ -368,7 +383,7 @@ def exit_reason(call: Call) -> str:
         return call.callback_asked
     if call.queued_at is not None:
         return "abandoned"
-    return call.menu_outcome if call.menu_outcome in ("message", "hangup") else "ivr_drop"
+    return "message" if call.menu_outcome == "message" else "ivr_drop"
 
 
 def _stranded(call: Call, at: datetime) -> tuple[Fact, ...]:

@@ -7,7 +7,7 @@ published after commit.
 
 import logging
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -65,11 +65,41 @@ async def tell(tx: AsyncConnection, ground: Ground, change: Change) -> Screens:
     told = Told(tx, ground, change, caller)
     shown: list[BoardEvent] = []
     for fact in change.facts:
-        await _note(tx, fact)
-        chapter = CHAPTERS.get(type(fact))
-        if chapter is not None:
-            shown.extend(await chapter(told, fact))
+        shown.extend(await _tell_one(told, fact))
     return tuple(shown)
+
+
+async def tell_rest(tx: AsyncConnection, ground: Ground, change: Change) -> Screens:
+    """A change that `tell` could not write: the call as it is, and of what follows all that can be.
+
+    Nothing of it was written before, so every leg is saved; what cannot be is counted and logged.
+    """
+    whole = replace(change, before=None, facts=())
+    shown = [*await _attempt(tx, lambda: tell(tx, ground, whole), change)]
+    caller = await caller_of(tx, change.after.id)
+    for fact in change.facts:
+        told = Told(tx, ground, change, caller)
+        shown += await _attempt(tx, lambda told=told, fact=fact: _tell_one(told, fact), change)  # type: ignore[misc]
+    return tuple(shown)
+
+
+async def _attempt(tx: AsyncConnection, work: Callable[[], Awaitable[Screens]], change: Change) -> Screens:
+    """`work`, undone when it fails. Raises what a lost database raises."""
+    try:
+        async with tx.begin_nested():
+            return await work()
+    except Exception:
+        if tx.invalidated or tx.closed:
+            raise
+        metrics.STORY_FAILED.inc()
+        log.exception("a part of a change could not be told", extra={"call": change.after.id})
+        return ()
+
+
+async def _tell_one(told: Told, fact: call_facts.Fact) -> Screens:
+    await _note(told.tx, fact)
+    chapter = CHAPTERS.get(type(fact))
+    return await chapter(told, fact) if chapter is not None else ()
 
 
 async def caller_of(tx: AsyncConnection, call_id: CallId) -> IdentityId | None:

@@ -8,6 +8,7 @@ and the gap is closed from Asterisk's own record (CEL) and a snapshot, as after 
 
 import asyncio
 import logging
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -18,10 +19,11 @@ from sqlalchemy import insert, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from callcenter import call_events as ev
-from callcenter import call_store, cel, flow, metrics
+from callcenter import call_store, cel, flow, jobs, metrics
 from callcenter.ami import AmiClient, AmiError, AmiEvent, LinkLost, LinkUp
 from callcenter.board import Board, BoardEvent
 from callcenter.call_parse import CelRow, Naming, call_of, cel_call, parse_ami, parse_cel, party_of, place_of
+from callcenter.calls import Call
 from callcenter.db import Database, DatabaseAway
 from callcenter.snapshot import Snapshot, snapshot
 from callcenter.tables import listener_gap
@@ -39,6 +41,11 @@ BATCH = 200
 RETRY_S = (0.2, 0.5, 1.0, 2.0)
 RECHECK_S = 15.0
 """Calls are compared with Asterisk's own list this often; what is gone twice in a row is closed."""
+LOOK_AGAIN_S = 1.0
+"""After a gap the second look comes so soon. The log's last rows of a hang-up reach the file within it."""
+AWAY = "the listener was not running"
+"""The cause of a gap that no lost link explains."""
+WATCH_JOB = "recordings.watch"
 
 
 @dataclass
@@ -54,27 +61,34 @@ class Listener:
     on_link: Callable[[bool], Awaitable[None]] | None = None
     tracker: Tracker = field(default_factory=Tracker)
     _pending: list[Change] = field(default_factory=list)
-    _gone_once: frozenset[CallId] = frozenset()
+    _gone_once: frozenset[ChannelId] = frozenset()
+    _recheck_at_s: float = 0.0
+    _lost_at: datetime | None = None
+    """When the link was lost that is not made up for yet: Asterisk was alive until then."""
+
+    async def load(self, tx: AsyncConnection, away_since: datetime | None) -> None:
+        """Before the client starts: take up the open calls. away_since: the last sign of life of an earlier run."""
+        self.tracker.load((await call_store.load_open(tx, self.ground.node)).values())
+        if away_since is not None:
+            await _gap_began(tx, self.ground.node, away_since, AWAY)
 
     async def run(self) -> None:
         """Read until the client is closed."""
-        await self._until_saved(self._load)
         async for batch in _batches(self.client.events(), RECHECK_S):
             for item in batch:
                 await self._take(item)
             await self.flush()
-            if not batch:
+            # With more events waiting the log would be ahead of them.
+            if len(batch) < BATCH and time.monotonic() >= self._recheck_at_s:
                 await self._recheck()
-
-    async def _load(self, tx: AsyncConnection) -> None:
-        self.tracker.load((await call_store.load_open(tx, self.ground.node)).values())
 
     async def _take(self, item: AmiEvent | LinkUp | LinkLost) -> None:
         if isinstance(item, AmiEvent):
             self._read(item)
         elif isinstance(item, LinkLost):
             await self.flush()
-            await self._until_saved(lambda tx: _gap_began(tx, self.ground.node, item))
+            self._lost_at = self._lost_at or item.at
+            await self._until_saved(lambda tx: _gap_began(tx, self.ground.node, item.at, item.cause))
             if self.on_link:
                 await self.on_link(False)
         else:
@@ -120,8 +134,8 @@ class Listener:
             try:
                 screens.extend(await self._until_saved(lambda tx, one=change: self._tell(tx, [one])))  # type: ignore[misc]
             except Exception:
-                metrics.STORY_FAILED.inc()
-                log.exception("a change could not be told", extra={"call": change.after.id})
+                log.exception("a change could not be told; keeping what can be", extra={"call": change.after.id})
+                screens.extend(await self._until_saved(lambda tx, one=change: flow.tell_rest(tx, self.ground, one)))  # type: ignore[misc]
         return tuple(screens)
 
     async def _until_saved(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
@@ -139,18 +153,44 @@ class Listener:
     # ---- after a gap -----------------------------------------------------------------------------------------
 
     async def _resync(self, link: LinkUp) -> None:
-        """Snapshot first, then CEL up to now, then the difference; buffered events come after and repeat nothing."""
-        try:
-            seen = await snapshot(self.client)
-        except AmiError as error:
-            log.warning("no snapshot, the next link will take one", extra={"error": str(error)})
+        """Snapshot first, then CEL up to now, then the difference; buffered events come after and repeat nothing.
+
+        A call that Asterisk neither has nor saw the end of went down with it.
+        """
+        seen = await self._look()
+        if seen is None:
             return
         await self._read_cel()
-        self._compare(seen, link.at, ended_as="interrupted" if link.since_lost_s is not None else "reconciled")
+        for event in snapshot_events(seen, link.at, self.naming):
+            self._apply(event)
+        gone = self._gone(seen)
+        if gone:
+            await asyncio.sleep(LOOK_AGAIN_S)
+            again = await self._look()
+            if again is None:
+                return
+            await self._read_cel()
+            self._end(gone & self._gone(again), self._lost_at or link.at, "interrupted")
         await self.flush()
-        await self._until_saved(lambda tx: _gap_ended(tx, self.ground.node, link.at))
+        await self._until_saved(lambda tx: self._caught_up(tx, link.at))
+        self._gone_once, self._lost_at = frozenset(), None
         if self.on_link:
             await self.on_link(True)
+
+    async def _look(self) -> Snapshot | None:
+        """What Asterisk has now; None when the link is lost again, and the next one will be made up for."""
+        while self.client.up:
+            try:
+                return await snapshot(self.client)
+            except AmiError as error:
+                log.warning("no snapshot, asking again", extra={"error": str(error)})
+                await asyncio.sleep(LOOK_AGAIN_S)
+        return None
+
+    async def _caught_up(self, tx: AsyncConnection, at: datetime) -> None:
+        await _gap_ended(tx, self.ground.node, at)
+        # What was told of recordings in the gap was not heard.
+        await jobs.enqueue(tx, WATCH_JOB, {}, key=WATCH_JOB)
 
     async def _read_cel(self) -> None:
         while True:
@@ -171,36 +211,46 @@ class Listener:
         for row in rows:
             self._apply(parse_cel(row, self.naming))
 
-    def _compare(self, seen: Snapshot, at: datetime, ended_as: str) -> None:
-        """Calls Asterisk has and we do not know are taken in; calls it no longer has are ended."""
-        for event in snapshot_events(seen, at, self.naming):
-            self._apply(event)
-        alive = {ChannelId(channel.channel_id) for channel in seen.channels}
-        for call_id, call in list(self.tracker.calls.items()):
-            up = [leg for leg in call.legs.values() if leg.is_up]
-            if not any(leg.channel_id in alive for leg in up):
-                self._apply(ev.CallOver(call_id, ChannelId(call_id), at, ended_as))
+    def _gone(self, seen: Snapshot) -> frozenset[ChannelId]:
+        """Legs that are up for us and that Asterisk does not have."""
+        alive = {channel.channel_id for channel in seen.channels}
+        legs = (leg for call in self.tracker.calls.values() for leg in call.legs.values() if leg.is_up)
+        return frozenset(leg.channel_id for leg in legs if leg.channel_id not in alive)
+
+    def _end(self, gone: frozenset[ChannelId], at: datetime, cause: str) -> None:
+        """End these legs where they still are, and calls that have no other. at: Asterisk may have known them longer."""
+        for call in tuple(self.tracker.calls.values()):
+            up = {leg.channel_id for leg in call.legs.values() if leg.is_up}
+            when = max(at, last_known(call))
+            if up <= gone:
+                self._apply(ev.CallOver(call.id, ChannelId(call.id), when, cause))
                 continue
-            for leg in up:
-                if leg.channel_id not in alive:
-                    self._apply(ev.LegGone(call_id, leg.channel_id, at))
+            for channel_id in sorted(up & gone):
+                self._apply(ev.LegGone(call.id, channel_id, when))
 
     async def _recheck(self) -> None:
-        """Between events: what Asterisk has not had for two looks is closed; the place in CEL moves on."""
+        """Now and then: read the log, and end what Asterisk has not had for two looks. Lost events heal here."""
+        self._recheck_at_s = time.monotonic() + RECHECK_S
         if not self.client.up:
             return
         try:
             seen = await snapshot(self.client)
         except AmiError:
             return
-        alive = {event.call_id for event in snapshot_events(seen, seen.taken_at, self.naming)}
-        gone = frozenset(self.tracker.calls.keys() - alive)
-        for call_id in gone & self._gone_once:
-            self._apply(ev.CallOver(call_id, ChannelId(call_id), datetime.now(UTC), "reconciled"))
+        await self._read_cel()
+        gone = self._gone(seen)
+        self._end(gone & self._gone_once, datetime.now(UTC), "reconciled")
         self._gone_once = gone
         await self.flush()
-        if not self.tracker.calls:
-            await self._read_cel()
+
+
+def last_known(call: Call) -> datetime:
+    """The latest moment anything is known of a call. PURE."""
+    legs = call.legs.values()
+    times = [call.started_at, *(leg.created_at for leg in legs), *(stay.from_at for stay in call.stays)]
+    times += [leg.answered_at for leg in legs if leg.answered_at] + [leg.ended_at for leg in legs if leg.ended_at]
+    times += [stay.until_at for stay in call.stays if stay.until_at]
+    return max(times)
 
 
 def snapshot_events(seen: Snapshot, at: datetime, naming: Naming) -> tuple[ev.CallEvent, ...]:
@@ -222,8 +272,8 @@ def snapshot_events(seen: Snapshot, at: datetime, naming: Naming) -> tuple[ev.Ca
     return tuple(events)
 
 
-async def _gap_began(tx: AsyncConnection, node: str, lost: LinkLost) -> None:
-    await tx.execute(insert(listener_gap).values(node=node, from_at=lost.at, cause=lost.cause))
+async def _gap_began(tx: AsyncConnection, node: str, at: datetime, cause: str) -> None:
+    await tx.execute(insert(listener_gap).values(node=node, from_at=at, cause=cause))
 
 
 async def _gap_ended(tx: AsyncConnection, node: str, at: datetime) -> None:

@@ -51,10 +51,11 @@ class Settings(BaseSettings):
     metrics_port: int = 0
     wrap_up_s: float = Field(30.0, ge=0, le=3600, description="after-call work before the next call is offered")
     live_words: bool = Field(True, description="tap the citizen's channel for words while they speak")
+    transcripts: bool = Field(True, description="make transcripts in this worker; off: a worker elsewhere makes them")
 
     vault_key: SecretStr = Field(description="64 hex digits; encrypts telephone numbers")
     spool_dir: Path = Field(description="where Asterisk writes recordings")
-    prompts_dir: Path
+    prompts_dir: Path | None = Field(None, description="folder of <prompt>.wav; default: those in the package")
     model_dir: Path = Field(description="the Vosk model folder")
     cel_file: Path = Field(description="Asterisk's CEL file, the record of calls")
 

@@ -123,8 +123,9 @@ def asterisk() -> str:
 
 def prompts() -> str:
     """The spoken prompts, made with espeak-ng where no recording of the same name is shipped."""
-    out, stamp = CACHE / "prompts", CACHE / "prompts.made-from"
-    sources = sorted(path for path in (ROOT / "ivr" / "prompts").rglob("*") if path.suffix in {".py", ".wav"})
+    out, stamp = ROOT / "ivr" / "prompts" / "made", CACHE / "prompts.made-from"
+    files = (path for path in out.parent.rglob("*") if path.suffix in {".py", ".wav"} and path.parent != out)
+    sources = sorted(files)
     wanted = _digest(PROMPT_TEXTS, *sources)
     if out.is_dir() and stamp.is_file() and stamp.read_text() == wanted:
         return "up to date"

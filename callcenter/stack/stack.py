@@ -15,7 +15,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from callcenter.settings import Settings
-from callcenter.stack import guard, paths, pids, ports, postgres, secrets
+from callcenter.stack import guard, pids, ports, postgres, secrets
 from callcenter.stack.asterisk import Asterisk, CelDatabase
 from callcenter.stack.folder import RunFolder
 from callcenter.stack.handset import Handsets
@@ -38,7 +38,7 @@ class Options:
     softphone: bool = False
     """Open SIP over WebSocket for browsers."""
     prompts_dir: Path | None = None
-    """Where the spoken prompts are; default: `.cache/prompts`, where set-up makes them."""
+    """Where the spoken prompts are; default: in the package `ivr`, where set-up makes them."""
     model_dir: Path | None = None
     """The Vosk model; default: the demo model inside the package `recordings`."""
     sms_all_day: bool = False
@@ -106,7 +106,7 @@ class Stack:
 
     @property
     def prompts_dir(self) -> Path:
-        return self.options.prompts_dir or paths.cache_dir() / "prompts"
+        return self.options.prompts_dir or Path(str(files("ivr").joinpath("prompts", "made")))
 
     @property
     def model_dir(self) -> Path:

@@ -109,14 +109,14 @@ def example(job: Job, pdf_ids: Mapping[str, int]) -> Example | None:
     return None if labels is None else Example(features, labels)
 
 
-def spread(work: Callable[[J], R], jobs: Sequence[J], processes: int) -> list[R]:
+def spread(work: Callable[[J], R], jobs: Sequence[J], processes: int, parts: int = PARTS) -> list[R]:
     """work(job) for each job, in order. `work` is a function of a module, or a partial of one."""
     done: dict[int, R] = {}
     # spawn: torch's and numpy's threads do not survive a fork
     with multiprocessing.get_context("spawn").Pool(processes, maxtasksperchild=1) as pool:
-        parts = [(work, jobs[part::PARTS]) for part in range(PARTS)]
-        for part, results in enumerate(pool.imap(_work_off, parts, chunksize=1)):
-            done.update({part + PARTS * i: result for i, result in enumerate(results)})
+        todo = [(work, jobs[part::parts]) for part in range(parts)]
+        for part, results in enumerate(pool.imap(_work_off, todo, chunksize=1)):
+            done.update({part + parts * i: result for i, result in enumerate(results)})
     return [done[i] for i in range(len(jobs))]
 
 

@@ -32,7 +32,7 @@ from callcenter.commands import Kind
 from callcenter.stack.hotline import Hotline
 from callcenter.stack.stack import Options
 from callcenter.tables import agent
-from callcenter.types import AgentId, system
+from callcenter.types import AgentId, QueueName, system
 from config.menu_loader import load_menus
 from ivr.prompts.voice import write_wav
 from tests.bench import flow_rows
@@ -49,6 +49,7 @@ TALK_S = 9.5
 AGENTS_PER_RATE = 12
 """An agent is taken for about six seconds a call: ringing, four of talk, one of wrap-up and its end."""
 SLOW_S = 0.5
+QUEUE = QueueName("hotline")
 DRAIN_S = 90.0
 PLAIN_JOBS = ("recording.verify",)
 SPEECH_JOBS = ("recording.verify", "call.transcribe")
@@ -107,12 +108,12 @@ async def _sign_in(hotline: Hotline, extensions: Sequence[str]) -> None:
     """Every agent wishes to be ready, and Asterisk shows it."""
     async with hotline.database.transaction() as tx:
         known = set((await tx.execute(select(agent.c.id))).scalars())
-        new = [{"id": one, "name": one, "queues": ["hotline"]} for one in extensions if one not in known]
+        new = [{"id": one, "name": one, "queues": [QUEUE]} for one in extensions if one not in known]
         if new:
             await tx.execute(insert(agent), new)
         for one in extensions:
-            now = datetime.now(UTC)
-            await agents.wish(tx, AgentId(one), agents.Desired.READY, at=now, actor=system("bench"))
+            ready, now = agents.Desired.READY, datetime.now(UTC)
+            await agents.wish(tx, AgentId(one), ready, at=now, actor=system("bench"), queues=[QUEUE])
     idle = select(func.count()).where(agent.c.observed == "idle", agent.c.id.in_(extensions))
     async with asyncio.timeout(60):
         while True:
