@@ -173,6 +173,8 @@ async def _listen(app: App, stack: AsyncExitStack) -> Running:
     listener.on_link = linked
     async with app.database.transaction() as tx:
         await units.keep(tx, app.data.units)
+        # Before the first beat of this run, which will hide when the last one ended.
+        await listener.load(tx, await heartbeat.last(tx, _beat_name(app, Part.LISTEN)))
     for client in (events, actions):
         await client.start()
         stack.push_async_callback(client.close)
@@ -279,7 +281,11 @@ async def _work(app: App, stack: AsyncExitStack) -> Running:
 
 
 def _beat(app: App, part: Part, able: Callable[[], bool] = lambda: True) -> Awaitable[None]:
-    return heartbeat.beat(app.database, f"{part}:{app.settings.node}", able)
+    return heartbeat.beat(app.database, _beat_name(app, part), able)
+
+
+def _beat_name(app: App, part: Part) -> str:
+    return f"{part}:{app.settings.node}"
 
 
 def _count_job(run: jobs.Run) -> None:

@@ -1,6 +1,7 @@
 """Calls as rows: what the pure machine holds, saved after each change and read back after a restart."""
 
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import select
@@ -14,6 +15,9 @@ from callcenter.tables import call as call_table
 from callcenter.tables import leg as leg_table
 from callcenter.tables import talk as talk_table
 from callcenter.types import CallId, ChannelId, IdentityId, Party
+
+MOST_IDS = 1000
+"""Calls asked for at a time: a statement carries at most 32,767 values, and a day's log names more calls."""
 
 
 async def save(tx: AsyncConnection, before: Call | None, after: Call, *, node: str, caller: IdentityId | None) -> None:
@@ -33,6 +37,7 @@ async def save(tx: AsyncConnection, before: Call | None, after: Call, *, node: s
 def _call_row(call: Call, node: str) -> dict[str, Any]:
     story = {
         "in_queue": call.in_queue,
+        "waiting_since": call.waiting_since.isoformat() if call.waiting_since else None,
         "callback_asked": call.callback_asked,
         "menu_outcome": call.menu_outcome,
     }
@@ -95,8 +100,11 @@ async def load_open(tx: AsyncConnection, node: str) -> dict[CallId, Call]:
 
 async def load(tx: AsyncConnection, ids: Iterable[CallId]) -> dict[CallId, Call]:
     """These calls, ended ones included; unknown ids are absent."""
-    query = select(call_table).where(call_table.c.id.in_(list(ids)))
-    return await _with_parts(tx, (await tx.execute(query)).all())
+    wanted, found = list(ids), dict[CallId, Call]()
+    for first in range(0, len(wanted), MOST_IDS):
+        query = select(call_table).where(call_table.c.id.in_(wanted[first : first + MOST_IDS]))
+        found |= await _with_parts(tx, (await tx.execute(query)).all())
+    return found
 
 
 async def _with_parts(tx: AsyncConnection, rows: Sequence[Any]) -> dict[CallId, Call]:
@@ -123,6 +131,7 @@ def _call(row: Any, legs: dict[ChannelId, Leg], stays: tuple[Stay, ...]) -> Call
         stays=stays,
         answered_at=row.answered_at,
         queued_at=row.queued_at,
+        waiting_since=datetime.fromisoformat(since) if (since := row.story.get("waiting_since")) else None,
         in_queue=bool(row.story.get("in_queue")),
         agent_ringing_at=row.agent_ringing_at,
         agent_answered_at=row.agent_answered_at,

@@ -109,6 +109,8 @@ class Call:
     stays: tuple[Stay, ...] = ()
     answered_at: datetime | None = None
     queued_at: datetime | None = None
+    waiting_since: datetime | None = None
+    """The newest entry into a queue; queued_at is the first."""
     in_queue: bool = False
     agent_ringing_at: datetime | None = None
     agent_answered_at: datetime | None = None
@@ -268,11 +270,13 @@ def _callback_asked(call: Call, event: CallbackAsked) -> tuple[Call, tuple[Fact,
 def _queued(call: Call, event: Queued) -> tuple[Call, tuple[Fact, ...]]:
     if call.in_queue and event.queue in (call.queue, ""):
         return call, ()
-    # CEL tells of the same entry again, some milliseconds off; a true second entry comes after an agent's answer.
-    if call.queued_at and event.at <= max(call.queued_at, call.agent_answered_at or call.queued_at):
+    # CEL tells of the same entry again, some milliseconds off.
+    since = call.waiting_since
+    been_in_a_bridge = any(s.channel_id == event.channel_id and s.from_at >= event.at for s in call.stays)
+    if since and (been_in_a_bridge or event.at <= max(since, call.agent_answered_at or since)):
         return call, ()
     first = call.queued_at or event.at
-    call = replace(call, queue=event.queue, queued_at=first, in_queue=True)
+    call = replace(call, queue=event.queue, queued_at=first, waiting_since=event.at, in_queue=True)
     return call, (CallQueued(call.id, event.at, event.queue),)
 
 
@@ -300,7 +304,7 @@ def _agent_connected(call: Call, event: AgentConnected) -> tuple[Call, tuple[Fac
     call = _with_leg(call, replace(leg, party=Party.AGENT, who=event.agent, answered_at=answered_at))
     first = call.agent_answered_at or event.at
     call = replace(call, agent=event.agent, agent_answered_at=first, in_queue=False)
-    wait_s = max(0.0, (first - (call.queued_at or call.started_at)).total_seconds())
+    wait_s = max(0.0, (event.at - (call.waiting_since or call.started_at)).total_seconds())
     return call, (AgentAnswered(call.id, event.at, event.agent, event.channel_id, wait_s),)
 
 
@@ -337,9 +341,9 @@ def _bridge_left(call: Call, event: BridgeLeft) -> tuple[Call, tuple[Fact, ...]]
 
 def _spy_started(call: Call, event: SpyStarted) -> tuple[Call, tuple[Fact, ...]]:
     leg = call.legs.get(event.channel_id)
-    agents = call.legs_of(_A)
-    spied = event.spied or (agents[0].channel_id if agents else "")
-    if leg is None or _is_known(call, f"spy-{spied}", event):
+    agents = [x.channel_id for x in call.legs.values() if x.party == _A and x.created_at <= event.at]
+    spied = event.spied or (agents[-1] if agents else "")
+    if leg is None or leg.ended_at is not None or _is_known(call, f"spy-{spied}", event):
         return call, ()
     stay = Stay(f"spy-{spied}", Place.SPY, event.channel_id, leg.party, event.at)
     return replace(call, stays=(*call.stays, stay)), ()

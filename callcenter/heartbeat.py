@@ -33,6 +33,13 @@ async def _write(tx: AsyncConnection, name: str, now: datetime) -> None:
     await tx.execute(row.on_conflict_do_update(index_elements=["name"], set_=new))
 
 
+async def last(tx: AsyncConnection, name: str) -> datetime | None:
+    """When `name` last beat on this database; aware UTC, None: never."""
+    found = await tx.execute(select(mark.c.value).where(mark.c.name == PREFIX + name))
+    at = found.scalar_one_or_none()
+    return None if at is None else datetime.fromtimestamp(at, UTC)
+
+
 async def ages(tx: AsyncConnection, now: datetime) -> dict[str, float]:
     """Name -> seconds since its last beat, of every process that ever beat on this database."""
     rows = await tx.execute(select(mark.c.name, mark.c.value).where(mark.c.name.startswith(PREFIX)))

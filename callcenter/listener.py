@@ -28,7 +28,7 @@ from callcenter.db import Database, DatabaseAway
 from callcenter.snapshot import Snapshot, snapshot
 from callcenter.tables import listener_gap
 from callcenter.tracker import Change, Tracker
-from callcenter.types import CallId, ChannelId
+from callcenter.types import ChannelId
 
 log = logging.getLogger(__name__)
 
@@ -218,7 +218,7 @@ class Listener:
         return frozenset(leg.channel_id for leg in legs if leg.channel_id not in alive)
 
     def _end(self, gone: frozenset[ChannelId], at: datetime, cause: str) -> None:
-        """End these legs where they still are, and calls that have no other. at: Asterisk may have known them longer."""
+        """End these legs where they are still up, and calls that have no other; never before what is known of them."""
         for call in tuple(self.tracker.calls.values()):
             up = {leg.channel_id for leg in call.legs.values() if leg.is_up}
             when = max(at, last_known(call))

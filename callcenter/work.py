@@ -59,6 +59,8 @@ class CallWork:
     data: PrefillData
     spool: Path
     model: Model | None
+    _told: frozenset[str] = frozenset()
+    """What the last watch found: it is logged once, not at every turn."""
 
     async def verify_recording(self, job: Job) -> None:
         """`recording.verify`: length against the leg's answered seconds, format, checksum; repair if need be."""
@@ -92,6 +94,10 @@ class CallWork:
         done = BoardEvent("call.transcribed", {"call": call_id, "ticket": ticket or "", "lines": len(transcript.lines)})
         await self.board.publish((done,))
 
+    async def watch_now(self, _: Job) -> None:
+        """`recordings.watch`: the sweep at once, after a gap in which nobody heard what was told of files."""
+        await self.watch_recordings()
+
     async def watch_recordings(self) -> None:
         """Sweep: files without an event are taken in, and answered seconds without audio get a gap with its cause."""
         now = datetime.now(UTC)
@@ -102,8 +108,10 @@ class CallWork:
             missing = await recordings.service.monitor(tx, self.spool, legs, now, alive=alive)
             await recordings.service.account_for(tx, missing)
         metrics.RECORDINGS_MISSING.set(len(missing))
-        for one in missing:
-            log.warning("recording incomplete", extra={"finding": str(one)})
+        found = frozenset(str(one) for one in missing)
+        for one in sorted(found - self._told):
+            log.warning("recording incomplete", extra={"finding": one})
+        self._told = found
 
 
 def leg_audio(call: Call, files: Sequence[Recording], spool: Path) -> tuple[LegAudio, ...]:

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, time
+from functools import cache
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -136,9 +137,15 @@ async def serving(db: Database, spool: Path, board_url: str = NOBODY_THERE) -> A
         await board.close()
 
 
+@cache
+def _encoded() -> str:
+    """Hashing is slow on purpose; one hash does for all."""
+    return passwords.HASHER.hash(PASSWORD)
+
+
 async def with_people(web: Web) -> Web:
     """A person of every role, and the units they belong to."""
-    encoded = await passwords.hash_of(PASSWORD)
+    encoded = _encoded()
     async with web.db.transaction() as tx:
         rows = [{"id": unit, "name": unit, "number": "07737512345"} for unit in ("water", "roads", "health")]
         await tx.execute(insert(handling_unit), rows)
