@@ -261,6 +261,7 @@ async def _work(app: App, stack: AsyncExitStack) -> Running:
     submitter = Submitter(app.database.transaction, sender, app.vault.number_of, app.messages.hours, tell)
     handlers: Mapping[str, jobs.Handler] = {
         "recording.verify": about_calls.verify_recording,
+        "recordings.watch": about_calls.watch_now,
         # A worker takes only jobs it has handlers for; those of the others wait for a worker that has a model.
         **({"call.transcribe": about_calls.transcribe} if model is not None else {}),
         sms.SUBMIT_JOB: submitter,

@@ -264,6 +264,11 @@ async def enqueue_transcription(tx: AsyncConnection, call_id: CallId, ended_at: 
     await jobs.enqueue(tx, "call.transcribe", {"call": call_id}, key=f"transcribe:{call_id}", run_at=run_at)
 
 
+async def watch_recordings(tx: AsyncConnection) -> None:
+    """After a gap: what was told of files in it was not heard, so the folder is looked through at once."""
+    await jobs.enqueue(tx, "recordings.watch", {}, key="recordings.watch")
+
+
 # ---- small tools -------------------------------------------------------------------------------------------------
 
 

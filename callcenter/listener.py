@@ -19,7 +19,7 @@ from sqlalchemy import insert, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from callcenter import call_events as ev
-from callcenter import call_store, cel, flow, jobs, metrics
+from callcenter import call_store, cel, flow, metrics
 from callcenter.ami import AmiClient, AmiError, AmiEvent, LinkLost, LinkUp
 from callcenter.board import Board, BoardEvent
 from callcenter.call_parse import CelRow, Naming, call_of, cel_call, parse_ami, parse_cel, party_of, place_of
@@ -45,7 +45,6 @@ LOOK_AGAIN_S = 1.0
 """After a gap the second look comes so soon. The log's last rows of a hang-up reach the file within it."""
 AWAY = "the listener was not running"
 """The cause of a gap that no lost link explains."""
-WATCH_JOB = "recordings.watch"
 
 
 @dataclass
@@ -190,7 +189,7 @@ class Listener:
     async def _caught_up(self, tx: AsyncConnection, at: datetime) -> None:
         await _gap_ended(tx, self.ground.node, at)
         # What was told of recordings in the gap was not heard.
-        await jobs.enqueue(tx, WATCH_JOB, {}, key=WATCH_JOB)
+        await flow.watch_recordings(tx)
 
     async def _read_cel(self) -> None:
         while True:

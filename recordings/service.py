@@ -28,7 +28,6 @@ from recordings.recording import (
     State,
     Unusable,
     Verdict,
-    begun_at,
     ends_in_a_step,
     files_of,
     judge,
@@ -105,17 +104,16 @@ async def recover_orphans(
     noticed_at: datetime,
     *,
     alive: Collection[ChannelId] = (),
-    asterisk_started_at: datetime | None = None,
     legs: Sequence[AnsweredLeg] = (),
 ) -> tuple[Recovered, ...]:
     """Takes in files that have no RecordingDone: Asterisk was killed, or nobody listened when it told.
 
     noticed_at: now, aware UTC. alive: channels Asterisk has now; their files are still being written, and so may be
-    any other that was written to within QUIET_S, unless its call began before `asterisk_started_at`. legs: what is
-    known of these calls, with the end the hub has given them. Headers are completed; what the kill has cost is a gap
-    with cause `asterisk_killed`. Raises NoSpool.
+    any other that was written to within QUIET_S. legs: those that are over, with the end the hub has given them:
+    Asterisk closes a file before it tells of the hang-up, so nobody writes there any more. Headers are completed;
+    what a kill has cost is a gap with cause `asterisk_killed`. Raises NoSpool.
     """
-    lost = await _unclaimed(tx, spool, noticed_at, alive, asterisk_started_at)
+    lost = await _unclaimed(tx, spool, noticed_at, alive, {leg.channel_id for leg in legs})
     orphans = [await asyncio.to_thread(_orphan, spool, name) for name in lost]
     killed = {orphan.name.channel_id for orphan in orphans if _looks_killed(orphan)}
     known = {leg.channel_id: leg for leg in legs}
@@ -160,16 +158,12 @@ async def _unclaimed(
     spool: Path,
     now: datetime,
     alive: Collection[ChannelId],
-    dead_before: datetime | None = None,
+    over: Collection[ChannelId] = (),
 ) -> list[SpoolName]:
     files = await asyncio.to_thread(_files, spool)
     claimed = await store.claimed_paths(tx, list(files))
     free = [name for path, name in files.items() if name and path not in claimed and name.channel_id not in alive]
-    return [name for name in free if _begun_before(name, dead_before) or _is_quiet(spool / name.name, now)]
-
-
-def _begun_before(name: SpoolName, limit: datetime | None) -> bool:
-    return limit is not None and begun_at(name.call_id) < limit.replace(microsecond=0)
+    return [name for name in free if name.channel_id in over or _is_quiet(spool / name.name, now)]
 
 
 def _is_quiet(path: Path, now: datetime) -> bool:

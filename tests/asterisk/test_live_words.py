@@ -171,9 +171,7 @@ async def test_after_kill_9_the_files_are_repaired_and_the_loss_is_a_gap(tx: Asy
             AnsweredLeg(talk.call_id, talk.legs.agent, Party.AGENT, answered_at, killed_at),
         ]
         assert mix.read_bytes()[40:44] == bytes(4)
-        found = await service.recover_orphans(
-            tx, spool, killed_at, asterisk_started_at=killed_at + timedelta(seconds=1), legs=legs
-        )
+        found = await service.recover_orphans(tx, spool, killed_at, legs=legs)
         assert {(one.name.party, one.name.kind, one.state) for one in found} == {
             (Party.CITIZEN, Kind.LEG, State.REPAIRED),
             (Party.CITIZEN, Kind.MIX, State.REPAIRED),

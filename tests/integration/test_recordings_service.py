@@ -197,8 +197,9 @@ async def test_files_that_are_still_written_are_left_alone(tx: AsyncConnection, 
     written_at(write_sln(path_of(spool), tone(4)), now - timedelta(seconds=20))
     written_at(write_sln(path_of(spool, AGENT, Party.AGENT), tone(4)), now - timedelta(seconds=2))
     assert await service.recover_orphans(tx, spool, now, alive={CITIZEN}) == ()
-    # both died with the Asterisk that ran before this one, however fresh their files are
-    found = await service.recover_orphans(tx, spool, now, asterisk_started_at=now - timedelta(seconds=1))
+    # both are over, however fresh their files are
+    over = [leg(), leg(AGENT, Party.AGENT)]
+    found = await service.recover_orphans(tx, spool, now, legs=over)
     assert {one.name.channel_id for one in found} == {CITIZEN, AGENT}
 
 

@@ -396,7 +396,7 @@ ONCE = ("CallStarted", "CallAnswered", "CallQueued", "AgentAnswered", "CitizenSt
 
 
 @settings(max_examples=300, deadline=None)
-@given(story=st.sampled_from(sorted(STORIES)), cut=st.floats(0, 1), gap=st.floats(0, 1))
+@given(story=st.sampled_from(sorted(STORIES.keys() - NOT_IN_THE_LOG)), cut=st.floats(0, 1), gap=st.floats(0, 1))
 def test_a_gap_anywhere_is_closed_from_the_log(story: str, cut: float, gap: float) -> None:
     """The listener misses a stretch of events, reads the log from its beginning, and hears the rest."""
     events = ami(story)
@@ -405,8 +405,7 @@ def test_a_gap_anywhere_is_closed_from_the_log(story: str, cut: float, gap: floa
     back_at = events[last].at if last < len(events) else datetime.max.replace(tzinfo=UTC)
     filled = tell([*events[:first], *(e for e in log(story) if e.at < back_at), *events[last:]])
     heard = tell(events)
-    assert filled.call.exit_reason in (heard.call.exit_reason, NOT_IN_THE_LOG.get(story))
-    same_record(heard.call, filled.call, filled.call.exit_reason)
+    same_record(heard.call, filled.call, heard.call.exit_reason)
     assert {kind: filled.kinds.count(kind) for kind in ONCE} == {kind: heard.kinds.count(kind) for kind in ONCE}
 
 
