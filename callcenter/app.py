@@ -170,7 +170,7 @@ async def _listen(app: App, stack: AsyncExitStack) -> Running:
     async def linked(_: bool) -> None:
         reconciler.wake()
 
-    listener.on_link = linked
+    listener.on_link, listener.on_event = linked, reconciler.on_event
     async with app.database.transaction() as tx:
         await units.keep(tx, app.data.units)
         # Before the first beat of this run, which will hide when the last one ended.

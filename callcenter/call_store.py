@@ -1,11 +1,12 @@
 """Calls as rows: what the pure machine holds, saved after each change and read back after a restart."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import func, select
+from sqlalchemy.dialects.postgresql import Insert, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from callcenter.call_events import Place
@@ -20,18 +21,49 @@ MOST_IDS = 1000
 """Calls asked for at a time: a statement carries at most 32,767 values, and a day's log names more calls."""
 
 
-async def save(tx: AsyncConnection, before: Call | None, after: Call, *, node: str, caller: IdentityId | None) -> None:
-    """Write what changed between two values of one call. `caller` is kept once known."""
-    row = _call_row(after, node)
-    changed = insert(call_table).values(**row, caller=caller)
-    keep = {column: changed.excluded[column] for column in row if column not in ("id", "node", "started_at")}
-    if caller is not None:
-        keep["caller"] = changed.excluded.caller
-    await tx.execute(changed.on_conflict_do_update(index_elements=["id"], set_=keep))
-    old_legs = before.legs if before else {}
-    await _save_legs(tx, after.id, [leg for key, leg in after.legs.items() if old_legs.get(key) != leg])
-    old_stays = frozenset(before.stays) if before else frozenset()
-    await _save_stays(tx, after.id, [stay for stay in after.stays if stay not in old_stays])
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One call between two looks. caller: None when this step did not learn it."""
+
+    before: Call | None
+    after: Call
+    caller: IdentityId | None = None
+
+
+async def save(tx: AsyncConnection, steps: Sequence[Step], *, node: str) -> None:
+    """Write what changed, each call at most once in `steps`. A caller is kept once known."""
+    rows = [row for step in steps if (row := _changed_row(step, node))]
+    await _write(tx, _SAVE_CALLS, rows)
+    await _write(tx, _SAVE_LEGS, [_leg_row(step.after.id, leg) for step in steps for leg in _changed_legs(step)])
+    await _write(tx, _SAVE_STAYS, [_stay_row(step.after.id, stay) for step in steps for stay in _changed_stays(step)])
+
+
+async def _write(tx: AsyncConnection, statement: Insert, rows: list[dict[str, Any]]) -> None:
+    if rows:
+        await tx.execute(statement, rows)
+
+
+def _changed_row(step: Step, node: str) -> dict[str, Any] | None:
+    row = _call_row(step.after, node)
+    if step.caller is None and step.before is not None and _call_row(step.before, node) == row:
+        return None
+    return {**row, "caller": step.caller}
+
+
+def _changed_legs(step: Step) -> list[Leg]:
+    known = step.before.legs if step.before else {}
+    return [leg for key, leg in step.after.legs.items() if known.get(key) != leg]
+
+
+def _changed_stays(step: Step) -> list[Stay]:
+    known = frozenset(step.before.stays) if step.before else frozenset()
+    return [stay for stay in step.after.stays if stay not in known]
+
+
+CALL_COLUMNS = (
+    *("id", "node", "direction", "state", "queue", "request_type", "agent_id", "started_at", "answered_at"),
+    *("queued_at", "agent_ringing_at", "agent_answered_at", "ended_at", "exit_reason", "story"),
+)
 
 
 def _call_row(call: Call, node: str) -> dict[str, Any]:
@@ -60,36 +92,56 @@ def _call_row(call: Call, node: str) -> dict[str, Any]:
     }
 
 
-async def _save_legs(tx: AsyncConnection, call_id: CallId, legs: Sequence[Leg]) -> None:
-    for leg in legs:
-        row = insert(leg_table).values(
-            channel_id=leg.channel_id,
-            call_id=call_id,
-            party=leg.party,
-            name=leg.name,
-            # The citizen's number lives in the vault only.
-            who="" if leg.party == Party.CITIZEN else leg.who,
-            created_at=leg.created_at,
-            answered_at=leg.answered_at,
-            ended_at=leg.ended_at,
-            cause=leg.cause,
-        )
-        new = {name: row.excluded[name] for name in ("party", "name", "who", "answered_at", "ended_at", "cause")}
-        await tx.execute(row.on_conflict_do_update(index_elements=["channel_id"], set_=new))
+def _leg_row(call_id: CallId, leg: Leg) -> dict[str, Any]:
+    return {
+        "channel_id": leg.channel_id,
+        "call_id": call_id,
+        "party": leg.party,
+        "name": leg.name,
+        # The citizen's number lives in the vault only.
+        "who": "" if leg.party == Party.CITIZEN else leg.who,
+        "created_at": leg.created_at,
+        "answered_at": leg.answered_at,
+        "ended_at": leg.ended_at,
+        "cause": leg.cause,
+    }
 
 
-async def _save_stays(tx: AsyncConnection, call_id: CallId, stays: Sequence[Stay]) -> None:
-    for stay in stays:
-        row = insert(talk_table).values(
-            call_id=call_id,
-            bridge_id=stay.bridge_id,
-            kind=stay.place,
-            channel_id=stay.channel_id,
-            party=stay.party,
-            from_at=stay.from_at,
-            until_at=stay.until_at,
-        )
-        await tx.execute(row.on_conflict_do_update(constraint="talk_once", set_={"until_at": row.excluded.until_at}))
+def _stay_row(call_id: CallId, stay: Stay) -> dict[str, Any]:
+    return {
+        "call_id": call_id,
+        "bridge_id": stay.bridge_id,
+        "kind": stay.place,
+        "channel_id": stay.channel_id,
+        "party": stay.party,
+        "from_at": stay.from_at,
+        "until_at": stay.until_at,
+    }
+
+
+# Made once: building such a statement takes longer than PostgreSQL needs for it.
+
+
+def _save_calls() -> Insert:
+    row = insert(call_table)
+    kept = ("id", "node", "started_at", "caller")
+    new = {name: row.excluded[name] for name in CALL_COLUMNS if name not in kept}
+    caller = func.coalesce(row.excluded.caller, call_table.c.caller)
+    return row.on_conflict_do_update(index_elements=["id"], set_={**new, "caller": caller})
+
+
+def _save_legs() -> Insert:
+    row = insert(leg_table)
+    new = {name: row.excluded[name] for name in ("party", "name", "who", "answered_at", "ended_at", "cause")}
+    return row.on_conflict_do_update(index_elements=["channel_id"], set_=new)
+
+
+def _save_stays() -> Insert:
+    row = insert(talk_table)
+    return row.on_conflict_do_update(constraint="talk_once", set_={"until_at": row.excluded.until_at})
+
+
+_SAVE_CALLS, _SAVE_LEGS, _SAVE_STAYS = _save_calls(), _save_legs(), _save_stays()
 
 
 async def load_open(tx: AsyncConnection, node: str) -> dict[CallId, Call]:

@@ -8,20 +8,21 @@ import asyncio
 import contextlib
 import logging
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncConnection
 
-from callcenter import commands, metrics
+from callcenter import commands, metrics, missed
 from callcenter.call_events import Place
 from callcenter.call_facts import Situation
 from callcenter.calls import Call, Leg
 from callcenter.commands import Command, Kind, Result, State
 from callcenter.control import CallLegs, Control
-from callcenter.control_errors import EMERGENCY, ControlError, OutcomeUnknown, UnitTarget
+from callcenter.control_errors import EMERGENCY, ControlError, OutcomeUnknown, PbxAway, UnitTarget
 from callcenter.db import Database, DatabaseAway, listen
 from callcenter.streams import stream_of
 from callcenter.tables import handling_unit
@@ -34,6 +35,9 @@ log = logging.getLogger(__name__)
 CAUSE_WITHIN_S = 1.0
 """The Hangup event of a leg follows its OriginateResponse by milliseconds."""
 LOOK_EVERY_S = 5.0
+TRY_AGAIN_S = 0.5
+OF_THE_STORY = frozenset({Kind.END_OTHERS, Kind.REQUEUE, Kind.GOODBYE})
+"""Asked for by what happened, not by a person who reads how it went."""
 
 
 class NotPossible(ControlError):
@@ -73,15 +77,15 @@ class CommandRunner:
     _legs_used: dict[CallId, int] = field(default_factory=lambda: defaultdict(int))
     _turns: dict[str, asyncio.Lock] = field(default_factory=lambda: defaultdict(asyncio.Lock))
     _running: set[asyncio.Task[None]] = field(default_factory=set)
+    _mine: set[int] = field(default_factory=set)
+    """Commands this process has in hand; any other that runs on this node was left over."""
 
     async def run(self) -> None:
         """Carry out commands until cancelled; goes on when PostgreSQL comes back."""
-        looked = False
         while True:
             try:
-                if not looked:
-                    await self._look_into_left_over()
-                    looked = True
+                # Again after each loss: what was taken in a commit that was never confirmed is nobody's.
+                await self._look_into_left_over()
                 async with listen(self.database, commands.ASKED) as told:
                     while True:
                         await self._take_all()
@@ -95,7 +99,11 @@ class CommandRunner:
     async def _take_all(self) -> None:
         async with self.database.transaction() as tx:
             taken = await commands.take(tx, self.node)
+        self._start(taken)
+
+    def _start(self, taken: Sequence[Command]) -> None:
         for command in taken:
+            self._mine.add(command.id)
             task = asyncio.create_task(self._in_turn(command))
             self._running.add(task)
             task.add_done_callback(self._running.discard)
@@ -118,17 +126,24 @@ class CommandRunner:
         while True:
             try:
                 async with self.database.transaction() as tx:
-                    await commands.finish(tx, command.id, result)
+                    await self._finish(tx, command, result)
             except DatabaseAway:
                 await asyncio.sleep(0.5)
             else:
+                self._mine.discard(command.id)
                 return
 
+    async def _finish(self, tx: AsyncConnection, command: Command, result: Result) -> None:
+        await commands.finish(tx, command.id, result)
+        if command.kind == Kind.CALL_BACK and result.state != State.DONE and command.call_id is not None:
+            # Where a call came of it after all, its own end settles the row again.
+            await missed.finish(tx, command.call_id, reached=False, at=datetime.now(UTC))
+
     async def _result(self, command: Command) -> Result:
-        if (datetime.now(UTC) - command.asked_at).total_seconds() > commands.STALE_S:
+        if _is_stale(command):
             return Result(State.FAILED, "stale", "操作等待过久，已放弃执行，请查看通话状态后再试。")
         try:
-            data = await DEEDS[command.kind](self, command)
+            data = await self._done(command)
         except OutcomeUnknown as error:
             return Result(State.UNKNOWN, "OutcomeUnknown", error.sentence)
         except ControlError as error:
@@ -139,12 +154,26 @@ class CommandRunner:
             return Result(State.UNKNOWN, "broken", "系统内部错误，操作结果未知，请查看通话状态。")
         return Result(State.DONE, data=data)
 
+    async def _done(self, command: Command) -> dict[str, Any]:
+        """The deed. What the story asked for nobody asks for again: it is tried until it goes out or is stale."""
+        while True:
+            try:
+                return await DEEDS[command.kind](self, command)
+            except PbxAway:
+                if command.kind not in OF_THE_STORY or _is_stale(command):
+                    raise
+                await asyncio.sleep(TRY_AGAIN_S)
+
     async def _look_into_left_over(self) -> None:
         """Commands of a dead process: nobody knows whether they happened, and they are not repeated."""
         async with self.database.transaction() as tx:
-            for command in await commands.left_running(tx, self.node):
-                sentence = "执行过程中系统重启，操作结果未知，请查看通话状态，不要直接重复。"
-                await commands.finish(tx, command.id, Result(State.UNKNOWN, "restarted", sentence))
+            left = [one for one in await commands.left_running(tx, self.node) if one.id not in self._mine]
+            for command in left:
+                if command.kind != Kind.END_OTHERS:
+                    sentence = "执行过程中系统重启，操作结果未知，请查看通话状态，不要直接重复。"
+                    await self._finish(tx, command, Result(State.UNKNOWN, "restarted", sentence))
+        # A leg that is gone cannot be ended twice.
+        self._start([one for one in left if one.kind == Kind.END_OTHERS])
 
     # ---- what a call is now ----------------------------------------------------------------------------------
 
@@ -320,6 +349,12 @@ class CommandRunner:
                         return leg.cause if leg else None
                     await asyncio.sleep(0.02)
         return None
+
+
+def _is_stale(command: Command) -> bool:
+    """Whether the call has moved on since; legs that nobody else will end are ended however late."""
+    waited_s = (datetime.now(UTC) - command.asked_at).total_seconds()
+    return command.kind != Kind.END_OTHERS and waited_s > commands.STALE_S
 
 
 Deed = Callable[[CommandRunner, Command], Awaitable[dict[str, Any]]]

@@ -109,17 +109,25 @@ async def ask(
 
 async def wait(database: Database, command_id: int, *, within_s: float) -> Result:
     """The command's end. Raises StillRunning when it has none within `within_s`."""
-    async with listen(database, DONE) as told:
-        try:
-            async with asyncio.timeout(within_s):
-                while True:
-                    result = await result_of(database, command_id)
-                    if result is not None:
+    try:
+        async with asyncio.timeout(within_s):
+            while True:
+                async with listen(database, DONE) as told:
+                    if (result := await _told_end(database, command_id, told)) is not None:
                         return result
-                    while await told.get() not in (str(command_id), None):
-                        continue
-        except TimeoutError:
-            raise StillRunning from None
+    except TimeoutError:
+        raise StillRunning from None
+
+
+async def _told_end(database: Database, command_id: int, told: "asyncio.Queue[str | None]") -> Result | None:
+    """The command's end; None when the connection was lost before it was told."""
+    while True:
+        result = await result_of(database, command_id)
+        if result is not None:
+            return result
+        while (payload := await told.get()) != str(command_id):
+            if payload is None:
+                return None
 
 
 async def result_of(database: Database, command_id: int) -> Result | None:

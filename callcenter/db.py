@@ -12,6 +12,7 @@ import asyncpg
 from sqlalchemy import text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 AWAY: tuple[type[BaseException], ...] = (
@@ -19,11 +20,18 @@ AWAY: tuple[type[BaseException], ...] = (
     OSError,
     InterfaceError,
     OperationalError,
+    # No connection of the pool came free in time.
+    PoolTimeout,
     asyncpg.PostgresConnectionError,
     asyncpg.CannotConnectNowError,
     asyncpg.InterfaceError,
 )
 """What a lost, starting or full server looks like from here; a whole transaction may be tried again."""
+
+
+PASSING = ("08", "40", "53", "57", "58", "55P03")
+"""SQLSTATEs, or their classes, of what passes by itself: a connection, a deadlock, connections or disk used up, a
+shutdown, a statement or a lock that took too long, an I/O error (PostgreSQL manual, appendix A)."""
 
 
 class DatabaseAway(Exception):
@@ -56,6 +64,8 @@ class Database:
             },
         )
 
+        self.ear = Ear(self.asyncpg_dsn)
+
     @property
     def asyncpg_dsn(self) -> str:
         """The address in the form asyncpg.connect() takes."""
@@ -65,7 +75,8 @@ class Database:
     async def transaction(self) -> AsyncIterator[AsyncConnection]:
         """One transaction: committed when the block ends, rolled back when it raises.
 
-        Raises DatabaseAway when the server cannot be reached or was lost on the way.
+        Raises DatabaseAway when the server cannot be reached, was lost on the way or is too busy: the whole
+        transaction may be tried again.
         """
         try:
             async with self.engine.begin() as connection:
@@ -73,7 +84,12 @@ class Database:
         except AWAY as error:
             raise DatabaseAway(str(error)) from error
         except DBAPIError as error:
-            if error.connection_invalidated:
+            if error.connection_invalidated or _passes(error.orig):
+                raise DatabaseAway(str(error)) from error
+            raise
+        except asyncpg.PostgresError as error:
+            # Refused before there was a connection: SQLAlchemy does not wrap these.
+            if _passes(error):
                 raise DatabaseAway(str(error)) from error
             raise
 
@@ -84,7 +100,12 @@ class Database:
 
     async def close(self) -> None:
         """Give every connection back."""
+        self.ear.close()
         await self.engine.dispose()
+
+
+def _passes(error: BaseException | None) -> bool:
+    return str(getattr(error, "sqlstate", None) or "").startswith(PASSING)
 
 
 async def notify(tx: AsyncConnection, channel: str, payload: str) -> None:
@@ -92,26 +113,60 @@ async def notify(tx: AsyncConnection, channel: str, payload: str) -> None:
     await tx.execute(text("SELECT pg_notify(:channel, :payload)"), {"channel": channel, "payload": payload})
 
 
+class Ear:
+    """One connection that hears every channel this process listens on: a connection costs PostgreSQL a process."""
+
+    def __init__(self, dsn: str) -> None:
+        self._dsn = dsn
+        self._connection: asyncpg.Connection[asyncpg.Record] | None = None
+        self._queues: dict[str, set[asyncio.Queue[str | None]]] = {}
+        self._joining = asyncio.Lock()
+
+    async def join(self, channel: str) -> "asyncio.Queue[str | None]":
+        """What is told on `channel` from now on. Raises DatabaseAway."""
+        async with self._joining:
+            try:
+                if self._connection is None or self._connection.is_closed():
+                    self._connection = await self._open()
+                if channel not in self._queues:
+                    await self._connection.add_listener(channel, self._heard)
+            except AWAY as error:
+                raise DatabaseAway(str(error)) from error
+            queue: asyncio.Queue[str | None] = asyncio.Queue(10_000)
+            self._queues.setdefault(channel, set()).add(queue)
+            return queue
+
+    def leave(self, channel: str, queue: "asyncio.Queue[str | None]") -> None:
+        """Hear no more; the connection stays for the next one."""
+        self._queues.get(channel, set()).discard(queue)
+
+    def close(self) -> None:
+        """Every queue gets its None."""
+        if self._connection is not None:
+            self._connection.terminate()
+
+    async def _open(self) -> "asyncpg.Connection[asyncpg.Record]":
+        connection = await asyncpg.connect(self._dsn, timeout=5)
+        connection.add_termination_listener(self._lost)
+        return connection
+
+    def _heard(self, _: object, __: int, channel: str, payload: object) -> None:
+        for queue in self._queues.get(channel, ()):
+            if not queue.full():
+                queue.put_nowait(str(payload))
+
+    def _lost(self, _: object) -> None:
+        queues, self._queues = self._queues, {}
+        for queue in (one for channel in queues.values() for one in channel):
+            if not queue.full():
+                queue.put_nowait(None)
+
+
 @asynccontextmanager
 async def listen(database: Database, channel: str) -> AsyncIterator["asyncio.Queue[str | None]"]:
     """Payloads told on `channel` from now on; None when the connection was lost (read the table, listen again)."""
-    queue: asyncio.Queue[str | None] = asyncio.Queue(10_000)
-
-    def heard(_: object, __: int, ___: str, payload: object) -> None:
-        if not queue.full():
-            queue.put_nowait(str(payload))
-
-    def lost(_: object) -> None:
-        if not queue.full():
-            queue.put_nowait(None)
-
+    queue = await database.ear.join(channel)
     try:
-        connection = await asyncpg.connect(database.asyncpg_dsn, timeout=5)
-    except AWAY as error:
-        raise DatabaseAway(str(error)) from error
-    try:
-        connection.add_termination_listener(lost)
-        await connection.add_listener(channel, heard)
         yield queue
     finally:
-        connection.terminate()
+        database.ear.leave(channel, queue)

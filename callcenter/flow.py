@@ -6,7 +6,7 @@ published after commit.
 """
 
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -19,6 +19,7 @@ import ticketing.service
 import ticketing.tables
 from callcenter import agents, call_facts, call_store, commands, jobs, metrics, missed
 from callcenter.board import BoardEvent, Json
+from callcenter.calls import Call
 from callcenter.tables import call as call_table
 from callcenter.tables import call_event
 from callcenter.tracker import Change
@@ -56,17 +57,30 @@ class Told:
 Screens = tuple[BoardEvent, ...]
 
 
-async def tell(tx: AsyncConnection, ground: Ground, change: Change) -> Screens:
-    """Write one change of a call and everything that follows from it. Returns what screens should see."""
-    caller = await _identity(tx, ground, change)
-    await call_store.save(tx, change.before, change.after, node=ground.node, caller=caller)
-    if caller is None:
-        caller = await caller_of(tx, change.after.id)
-    told = Told(tx, ground, change, caller)
+async def tell(tx: AsyncConnection, ground: Ground, changes: Sequence[Change]) -> Screens:
+    """Write changes of calls and everything that follows from them. Returns what screens should see.
+
+    A call that changed several times is one row with its last value; every fact is noted and told, in order.
+    """
+    learnt = {change.after.id: who for change in changes if (who := await _identity(tx, ground, change)) is not None}
+    await call_store.save(tx, _steps(changes, learnt), node=ground.node)
+    facts = [(change, fact) for change in changes for fact in change.facts]
+    await _note(tx, [fact for _, fact in facts])
+    callers = learnt | await callers_of(tx, {change.after.id for change, _ in facts} - learnt.keys())
     shown: list[BoardEvent] = []
-    for fact in change.facts:
-        shown.extend(await _tell_one(told, fact))
+    for change, fact in facts:
+        shown.extend(await _follow(Told(tx, ground, change, callers.get(change.after.id)), fact))
     return tuple(shown)
+
+
+def _steps(changes: Sequence[Change], callers: Mapping[CallId, IdentityId]) -> list[call_store.Step]:
+    """What each call was before the first of its changes and is after the last. PURE."""
+    before: dict[CallId, Call | None] = {}
+    after: dict[CallId, Call] = {}
+    for change in changes:
+        before.setdefault(change.after.id, change.before)
+        after[change.after.id] = change.after
+    return [call_store.Step(before[call_id], call, callers.get(call_id)) for call_id, call in after.items()]
 
 
 async def tell_rest(tx: AsyncConnection, ground: Ground, change: Change) -> Screens:
@@ -75,8 +89,8 @@ async def tell_rest(tx: AsyncConnection, ground: Ground, change: Change) -> Scre
     Nothing of it was written before, so every leg is saved; what cannot be is counted and logged.
     """
     whole = replace(change, before=None, facts=())
-    shown = [*await _attempt(tx, lambda: tell(tx, ground, whole), change)]
-    caller = await caller_of(tx, change.after.id)
+    shown = [*await _attempt(tx, lambda: tell(tx, ground, [whole]), change)]
+    caller = (await callers_of(tx, [change.after.id])).get(change.after.id)
     for fact in change.facts:
         told = Told(tx, ground, change, caller)
         shown += await _attempt(tx, lambda told=told, fact=fact: _tell_one(told, fact), change)  # type: ignore[misc]
@@ -97,27 +111,42 @@ async def _attempt(tx: AsyncConnection, work: Callable[[], Awaitable[Screens]], 
 
 
 async def _tell_one(told: Told, fact: call_facts.Fact) -> Screens:
-    await _note(told.tx, fact)
+    await _note(told.tx, [fact])
+    return await _follow(told, fact)
+
+
+async def _follow(told: Told, fact: call_facts.Fact) -> Screens:
     chapter = CHAPTERS.get(type(fact))
     return await chapter(told, fact) if chapter is not None else ()
 
 
-async def caller_of(tx: AsyncConnection, call_id: CallId) -> IdentityId | None:
-    """Who called, as the vault knows them."""
-    found = await tx.execute(select(call_table.c.caller).where(call_table.c.id == call_id))
-    who = found.scalar_one_or_none()
-    return IdentityId(who) if who is not None else None
+async def callers_of(tx: AsyncConnection, calls: Collection[CallId]) -> dict[CallId, IdentityId]:
+    """Who called, as the vault knows them; a call without a known caller is absent."""
+    if not calls:
+        return {}
+    known = call_table.c.caller.is_not(None)
+    found = await tx.execute(select(call_table.c.id, call_table.c.caller).where(call_table.c.id.in_(calls), known))
+    return {CallId(row.id): IdentityId(row.caller) for row in found}
 
 
 async def _identity(tx: AsyncConnection, ground: Ground, change: Change) -> IdentityId | None:
+    if change.before is None and change.after.direction == "callback":
+        return await missed.called_by(tx, change.after.id)
     digits = change.caller
     return await ground.vault.identity_of(tx, PhoneNumber(digits)) if digits else None
 
 
-async def _note(tx: AsyncConnection, fact: call_facts.Fact) -> None:
+async def _note(tx: AsyncConnection, facts: Sequence[call_facts.Fact]) -> None:
+    if facts:
+        await tx.execute(_NOTE, [_noted(fact) for fact in facts])
+
+
+_NOTE = insert(call_event)
+
+
+def _noted(fact: call_facts.Fact) -> dict[str, Any]:
     known = {f.name: _plain(getattr(fact, f.name)) for f in fields(fact) if f.name not in ("call_id", "at", "caller")}
-    row = {"call_id": fact.call_id, "at": fact.at, "kind": type(fact).__name__, "data": known}
-    await tx.execute(insert(call_event).values(**row))
+    return {"call_id": fact.call_id, "at": fact.at, "kind": type(fact).__name__, "data": known}
 
 
 def _plain(value: Any) -> Any:

@@ -81,10 +81,9 @@ async def tickets_once(tx: AsyncConnection, _: Ground) -> Sequence[str]:
 
 async def calls_recorded(tx: AsyncConnection, ground: Ground) -> Sequence[str]:
     """Every call Asterisk saw has a record; every answered leg has a recording or a gap with its cause."""
-    piece = await asyncio.to_thread(cel.read, ground.cel_file, 0)
-    inbound = Naming().inbound
-    started = {cel_call(r) for r in piece.rows if r.eventtype == "CHAN_START" and r.context == inbound}
+    started, over = await asyncio.to_thread(_logged_calls, ground.cel_file, ground.now - SETTLE)
     known = set(await _rows(tx, "SELECT id FROM call"))
+    running = set(await _rows(tx, "SELECT id FROM call WHERE ended_at IS NULL"))
     silent = await _rows(
         tx,
         """SELECT l.channel_id FROM leg l JOIN call c ON c.id = l.call_id
@@ -96,9 +95,27 @@ async def calls_recorded(tx: AsyncConnection, ground: Ground) -> Sequence[str]:
         settled=ground.now - SETTLE,
     )
     return [
-        *(f"call {one} is in Asterisk's log and has no record" for one in sorted(started - known - {None}, key=str)),
+        *(f"call {one} is in Asterisk's log and has no record" for one in sorted(started - known)),
+        *(f"call {one} is over in Asterisk's log and goes on here" for one in sorted(over & running)),
         *(f"leg {one} was answered and has neither recording nor gap" for one in silent),
     ]
+
+
+def _logged_calls(cel_file: Path, before: datetime) -> tuple[set[str], set[str]]:
+    """The citizens' calls of Asterisk's log that began, and those that were over, before a moment. Blocking."""
+    started, over, offset = set[str](), set[str](), 0
+    inbound = Naming().inbound
+    while (piece := cel.read(cel_file, offset)).offset > offset:
+        offset = piece.offset
+        for row in piece.rows:
+            call_id = cel_call(row)
+            if call_id is None or row.at >= before:
+                continue
+            if row.eventtype == "CHAN_START" and row.context == inbound:
+                started.add(call_id)
+            elif row.eventtype == "LINKEDID_END" and row.linkedid == call_id:
+                over.add(call_id)
+    return started, over
 
 
 async def surveys_sent_once(tx: AsyncConnection, _: Ground) -> Sequence[str]:
@@ -128,8 +145,8 @@ async def changes_in_the_book(tx: AsyncConnection, _: Ground) -> Sequence[str]:
     """Every change of a ticket is one event, chained to the one before; the ticket stands where its last event led."""
     wrong_state = await _rows(
         tx,
-        """SELECT t.id FROM ticket t JOIN ticket_event e ON e.ticket_id = t.id AND e.seq = t.version
-           WHERE e.to_state <> t.state OR e.hash <> t.last_hash""",
+        """SELECT t.id FROM ticket t LEFT JOIN ticket_event e ON e.ticket_id = t.id AND e.seq = t.version
+           WHERE e.id IS NULL OR e.to_state <> t.state OR e.hash <> t.last_hash""",
     )
     broken: list[str] = []
     for one in await _rows(tx, "SELECT id FROM ticket ORDER BY id"):
@@ -180,6 +197,18 @@ async def jobs_owned(tx: AsyncConnection, ground: Ground) -> Sequence[str]:
         tx, "SELECT id FROM call_command WHERE state = 'running' AND started_at < :since", since=ground.now - STUCK
     )
     held = await _rows(tx, "SELECT entrypoint || ' ' || id FROM pgqueuer WHERE status = 'failed'")
+    orphaned = await _rows(
+        tx,
+        "SELECT entrypoint || ' ' || id FROM pgqueuer WHERE status = 'picked' AND heartbeat < :since",
+        since=ground.now - STUCK,
+    )
+    calling = await _rows(
+        tx,
+        """SELECT m.id FROM missed_call m LEFT JOIN call c ON c.id = m.calling_as
+           LEFT JOIN call_command k ON k.key = 'call_back:' || m.calling_as
+           WHERE m.state = 'calling' AND (c.ended_at < :since OR (c.id IS NULL AND k.done_at < :since))""",
+        since=ground.now - STUCK,
+    )
     sending = await _rows(
         tx,
         "SELECT key FROM sms_message WHERE state = 'submitting' AND submitting_at < :since",
@@ -188,6 +217,8 @@ async def jobs_owned(tx: AsyncConnection, ground: Ground) -> Sequence[str]:
     return [
         *(f"command {one} has been running for more than a minute" for one in stuck),
         *(f"job {one} is held; look with `callcenter jobs held`" for one in held),
+        *(f"job {one} is nobody's: its worker has been silent for more than a minute" for one in orphaned),
+        *(f"missed call {one} is being called back by nobody" for one in calling),
         *(f"message {one} has been at the gateway's door for more than five minutes" for one in sending),
     ]
 

@@ -38,6 +38,9 @@ HOLDING = {"BridgeWait": "holding_bridge"}
 """Application -> technology, where a snapshot tells only the former."""
 
 BATCH = 200
+GATHER_S = 0.02
+MOST_PENDING = 2_000
+"""So many changes wait for PostgreSQL in memory; then events wait in the client's queue."""
 RETRY_S = (0.2, 0.5, 1.0, 2.0)
 RECHECK_S = 15.0
 """Calls are compared with Asterisk's own list this often; what is gone twice in a row is closed."""
@@ -49,7 +52,10 @@ AWAY = "the listener was not running"
 
 @dataclass
 class Listener:
-    """One node's reader. `on_link`: told True/False when the link comes and goes (agents are reconciled then)."""
+    """One node's reader. on_link: told True/False when the link comes and goes; on_event: told every event first.
+
+    Agents are reconciled by both.
+    """
 
     database: Database
     client: AmiClient
@@ -58,8 +64,11 @@ class Listener:
     cel_file: Path
     naming: Naming = field(default_factory=Naming)
     on_link: Callable[[bool], Awaitable[None]] | None = None
+    on_event: Callable[[AmiEvent], None] | None = None
     tracker: Tracker = field(default_factory=Tracker)
     _pending: list[Change] = field(default_factory=list)
+    _news: asyncio.Event = field(default_factory=asyncio.Event)
+    _writing: asyncio.Lock = field(default_factory=asyncio.Lock)
     _gone_once: frozenset[ChannelId] = frozenset()
     _recheck_at_s: float = 0.0
     _lost_at: datetime | None = None
@@ -73,13 +82,29 @@ class Listener:
 
     async def run(self) -> None:
         """Read until the client is closed."""
-        async for batch in _batches(self.client.events(), RECHECK_S):
-            for item in batch:
-                await self._take(item)
+        async with asyncio.TaskGroup() as tasks:
+            writing = tasks.create_task(self._write())
+            async for batch in _batches(self.client.events(), RECHECK_S):
+                for item in batch:
+                    await self._take(item)
+                self._news.set()
+                if len(self._pending) >= MOST_PENDING:
+                    await self.flush()
+                # With more events waiting the log would be ahead of them.
+                if len(batch) < BATCH and time.monotonic() >= self._recheck_at_s:
+                    await self._recheck()
+            async with self._writing:
+                writing.cancel()
             await self.flush()
-            # With more events waiting the log would be ahead of them.
-            if len(batch) < BATCH and time.monotonic() >= self._recheck_at_s:
-                await self._recheck()
+
+    async def _write(self) -> None:
+        """Reading does not wait for writing: a command is judged by what a call is now."""
+        while True:
+            await self._news.wait()
+            # One step of a call is a handful of events within milliseconds: one transaction.
+            await asyncio.sleep(GATHER_S)
+            self._news.clear()
+            await self.flush()
 
     async def _take(self, item: AmiEvent | LinkUp | LinkLost) -> None:
         if isinstance(item, AmiEvent):
@@ -95,6 +120,8 @@ class Listener:
 
     def _read(self, item: AmiEvent) -> None:
         """One event; one that breaks the reader is counted and left out, the next ones are read."""
+        if self.on_event:
+            self.on_event(item)
         try:
             self._apply(parse_ami(item.name, item.fields, item.at, self.naming))
         except Exception:
@@ -110,28 +137,23 @@ class Listener:
 
     async def flush(self) -> None:
         """Write what is pending, however long PostgreSQL takes to come back; then tell the screens."""
-        pending, self._pending = self._pending, []
-        if not pending:
-            return
-        try:
-            screens = await self._until_saved(lambda tx: self._tell(tx, pending))
-        except Exception:
-            log.exception("a batch of changes was refused; trying them one by one")
-            screens = await self._one_by_one(pending)
-        await self.board.publish(screens)
-
-    async def _tell(self, tx: AsyncConnection, changes: Sequence[Change]) -> flow.Screens:
-        screens: list[BoardEvent] = []
-        for change in changes:
-            screens.extend(await flow.tell(tx, self.ground, change))
-        return tuple(screens)
+        async with self._writing:
+            pending, self._pending = self._pending, []
+            if not pending:
+                return
+            try:
+                screens = await self._until_saved(lambda tx: flow.tell(tx, self.ground, pending))
+            except Exception:
+                log.exception("a batch of changes was refused; trying them one by one")
+                screens = await self._one_by_one(pending)
+            await self.board.publish(screens)
 
     async def _one_by_one(self, changes: Sequence[Change]) -> flow.Screens:
         """One change that cannot be written must not take the others with it."""
         screens: list[BoardEvent] = []
         for change in changes:
             try:
-                screens.extend(await self._until_saved(lambda tx, one=change: self._tell(tx, [one])))  # type: ignore[misc]
+                screens.extend(await self._until_saved(lambda tx, one=change: flow.tell(tx, self.ground, [one])))  # type: ignore[misc]
             except Exception:
                 log.exception("a change could not be told; keeping what can be", extra={"call": change.after.id})
                 screens.extend(await self._until_saved(lambda tx, one=change: flow.tell_rest(tx, self.ground, one)))  # type: ignore[misc]

@@ -97,10 +97,20 @@ async def take(tx: AsyncConnection, missed_id: int, who: AgentId, calling_as: Ca
     return _missed(row)
 
 
+async def called_by(tx: AsyncConnection, calling_as: CallId) -> IdentityId | None:
+    """Whom the attempt `calling_as` calls; None: it is no attempt of the ledger."""
+    who = (await tx.execute(select(missed_call.c.caller).where(missed_call.c.calling_as == calling_as))).scalar()
+    return IdentityId(who) if who is not None else None
+
+
 async def finish(tx: AsyncConnection, calling_as: CallId, *, reached: bool, at: datetime) -> bool:
-    """The attempt is over: recovered, open for another, or unreachable after MAX_ATTEMPTS. False: no such attempt."""
+    """The attempt is over: recovered, open for another, or unreachable after MAX_ATTEMPTS. False: no such attempt.
+
+    An attempt that was given up as lost and reached the citizen after all is recovered too.
+    """
     ours = missed_call.c.calling_as == calling_as
-    query = select(missed_call.c.attempts).where(ours, missed_call.c.state == "calling")
+    running = missed_call.c.state.in_(("calling", "open", "unreachable") if reached else ("calling",))
+    query = select(missed_call.c.attempts).where(ours, running)
     attempts = (await tx.execute(query.with_for_update())).scalar_one_or_none()
     if attempts is None:
         return False

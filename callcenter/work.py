@@ -33,6 +33,8 @@ log = logging.getLogger(__name__)
 
 LISTENED = (Party.CITIZEN, Party.AGENT, Party.UNIT)
 LOOK_BACK = timedelta(hours=24)
+FOUND_WITHIN = timedelta(seconds=60)
+"""The watch comes every 20 s; a file it has not found by then is a gap."""
 RECORDED = (Party.CITIZEN, Party.AGENT, Party.UNIT)
 """Legs whose voice is kept; a supervisor's is not (docs/decisions.md)."""
 
@@ -76,7 +78,7 @@ class CallWork:
     async def transcribe(self, job: Job) -> None:
         """`call.transcribe`: words of every leg on the call's clock, then suggestions from the whole text.
 
-        Raises FilesNotReady while a leg's file is still being verified.
+        Raises FilesNotReady while a leg's file is awaited or still being verified.
         """
         call_id = CallId(str(job.payload["call"]))
         async with self.database.transaction() as tx:
@@ -84,7 +86,10 @@ class CallWork:
             files = await store.recordings_of(tx, [call_id])
         if call is None or self.model is None:
             return
-        audio = leg_audio(call, files, self.spool)
+        audio = leg_audio(call, files, self.spool, datetime.now(UTC))
+        if not audio:
+            log.warning("nothing to transcribe: no leg of the call has audio", extra={"call": call_id})
+            return
         transcript = await transcribe_call(audio, self.model)
         async with self.database.transaction() as tx:
             await transcripts.save(tx, call_id, transcript)
@@ -114,20 +119,22 @@ class CallWork:
         self._told = found
 
 
-def leg_audio(call: Call, files: Sequence[Recording], spool: Path) -> tuple[LegAudio, ...]:
-    """The legs to transcribe, each with its place on the call's clock. Raises FilesNotReady. PURE."""
+def leg_audio(call: Call, files: Sequence[Recording], spool: Path, now: datetime) -> tuple[LegAudio, ...]:
+    """The legs to transcribe, each with its place on the call's clock. Raises FilesNotReady. PURE.
+
+    A leg without a file is waited for: when nobody heard of the file, the watch finds it. In the end it goes without.
+    """
     start = call.answered_at or call.started_at
+    patient = call.ended_at is None or now - call.ended_at < FOUND_WITHIN
     audio: list[LegAudio] = []
     for leg in call.legs.values():
         if leg.answered_at is None or leg.party not in LISTENED:
             continue
         own = [f for f in files if f.channel_id == leg.channel_id and f.kind == Kind.LEG]
-        if any(f.state not in SETTLED for f in own):
+        if any(f.state not in SETTLED for f in own) or (patient and not own):
             raise FilesNotReady(call.id)
         offset_s = (leg.answered_at - start).total_seconds()
         audio.extend(LegAudio(leg.party, leg.channel_id, spool / f.path, offset_s) for f in own if f.duration_s)
-    if not audio and not files:
-        raise FilesNotReady(call.id)
     return tuple(audio)
 
 

@@ -7,7 +7,7 @@ One file per leg (`kind=leg`, what that party said) and one of the citizen's cha
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta, timezone
+from datetime import date, datetime, timedelta, timezone
 from enum import StrEnum
 
 from callcenter.types import CALL_ID_PATTERN, CallId, ChannelId, Party, RecordingId
@@ -261,11 +261,6 @@ def name_of(call_id: CallId, party: Party, channel_id: ChannelId, kind: Kind = K
     """The name the dialplan gives to a file. Raises ForeignFile when the parts do not make a name of ours."""
     end = f"{party}_{channel_id}.sln" if kind is Kind.LEG else f"mix_{channel_id}.wav"
     return parse_name(f"{call_id}_{end}")
-
-
-def begun_at(call_id: CallId) -> datetime:
-    """When the call reached Asterisk, to the second, from its id; aware UTC."""
-    return datetime.fromtimestamp(int(call_id.rpartition("-")[2].partition(".")[0]), UTC)
 
 
 def files_of(done: RecordingDone) -> tuple[SpoolName, ...]:

@@ -65,4 +65,5 @@ def _tell_where(hotline: "Hotline") -> None:
     typer.echo(f"settings   CALLCENTER_SETTINGS={stack.folder.settings_file}")
     typer.echo("people     " + "  ".join(f"{login} {password}" for login, password in hotline.passwords.items()))
     typer.echo(f"telephones 8001 {stack.secrets.agents['8001']}  8002 {stack.secrets.agents['8002']}")
+    typer.echo("SMS        the played carrier ended with this command; messages wait in Kannel")
     typer.echo("stop       make stop")

@@ -170,6 +170,8 @@ class Hotline:
     async def leave_running(self) -> None:
         """Let go: everything runs on after this process has ended; `make stop` ends it."""
         await self._closing.aclose()
+        # The played carrier is part of this process and ends with it; messages then wait in Kannel.
+        await self.stack.handsets.stop()
         self.stack.stay()
 
     async def _make_people(self) -> None:

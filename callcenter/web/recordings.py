@@ -12,8 +12,8 @@ from callcenter.audit import Audited, note
 from callcenter.tables import audit, call
 from callcenter.types import CallId, Party, RecordingId, Role
 from callcenter.web.context import Context
-from callcenter.web.playback import BLOCK_BYTES, NotPlayable, Sound, open_sound, part_of
-from callcenter.web.problems import NotFound
+from callcenter.web.playback import BLOCK_BYTES, NotPlayable, RangeNotThere, Sound, open_sound, part_of
+from callcenter.web.problems import NotFound, problem_of, respond
 from callcenter.web.router import Out, Routes
 from recordings import store, transcripts
 from recordings.recording import Gap, Recording, State
@@ -118,7 +118,10 @@ async def play(ctx: Context, recording_id: int) -> web.StreamResponse:
             await note(tx, Audited(ctx.actor, PLAYED, f"recording:{recording_id}", ok=False))
         raise
     try:
-        part = _part(ctx.request, found, sound.size_bytes)
+        try:
+            part = _part(ctx.request, found, sound.size_bytes)
+        except RangeNotThere as error:
+            return _beyond(ctx, error)
         async with ctx.transaction() as tx:
             await _note_playback(tx, ctx, found, now)
         return await _send(ctx.request, sound, found, part)
@@ -138,6 +141,15 @@ async def read_transcript(ctx: Context, call_id: str) -> TranscriptText:
         return TranscriptText(final=False, model="", lines=[_live(one) for one in live if one.words], unread=[])
     unread = [UnreadRow(party=leg.party, why=leg.why) for leg in kept.unread]
     return TranscriptText(final=True, model=kept.model, lines=[_line(line) for line in kept.lines], unread=unread)
+
+
+def _beyond(ctx: Context, error: RangeNotThere) -> web.Response:
+    """416, with the length there is (RFC 9110 15.5.17)."""
+    told = problem_of(error)
+    assert told is not None
+    answer = respond(told, ctx.request_id)
+    answer.headers["Content-Range"] = f"bytes */{error.size_bytes}"
+    return answer
 
 
 async def _known(tx: AsyncConnection, call_id: str) -> None:

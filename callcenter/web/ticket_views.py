@@ -155,10 +155,11 @@ def _deadline(due: Due, policy: Policy, now: datetime) -> DeadlineRow:
 
 
 def basis_of(policy: Policy, rule_id: str) -> str:
-    """The article a limit rests on, or `` for one of another law."""
+    """The article a limit rests on, or `` for a rule this policy does not have."""
     limits = (policy.dispatch, *policy.sign, *policy.handle.limits, *policy.returns.windows)
-    found = next((str(rule.basis) for rule in limits if rule.rule_id == rule_id), "")
-    return str(policy.survey.basis) if rule_id == "survey.window" else found
+    others = {"survey.window": policy.survey.basis, "handle.statutory_override": policy.handle.statutory_basis}
+    known = {rule.rule_id: rule.basis for rule in limits} | others
+    return str(known.get(rule_id, ""))
 
 
 def _event(entry: lists.Entry, veil: Veil, ticket: Ticket) -> TicketEventRow:

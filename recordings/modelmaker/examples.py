@@ -27,7 +27,7 @@ from recordings.modelmaker.voices import HELD_OUT_VOICES, VOICES, Delivery, Span
 PARTS = 16
 """The work is cut into so many parts whatever the number of processes, each in a process of its own: the sound of
 espeak-ng depends on what it said before."""
-NOT_SPEECH_EVERY, ANY_WORDS_EVERY = 40, 5
+NOT_SPEECH_EVERY, ANY_WORDS_EVERY = 20, 5
 """One utterance in so many is no speech at all; one in so many is any words, so that all syllables are heard."""
 BACKGROUND = ["我要反映小区停水问题请尽快处理", "您好请问具体地址是哪里"] * 4
 BACKGROUND_S = 20

@@ -50,7 +50,7 @@ AGENTS_PER_RATE = 12
 """An agent is taken for about six seconds a call: ringing, four of talk, one of wrap-up and its end."""
 SLOW_S = 0.5
 QUEUE = QueueName("hotline")
-DRAIN_S = 90.0
+DRAIN_S = 20.0
 PLAIN_JOBS = ("recording.verify",)
 SPEECH_JOBS = ("recording.verify", "call.transcribe")
 

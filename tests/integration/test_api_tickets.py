@@ -41,7 +41,8 @@ async def web(db: Database, tmp_path: Path) -> AsyncIterator[Web]:
 
 
 async def story(web: Web, who: str, ticket: dict[str, Any]) -> dict[str, Any]:
-    return await web.get(who, f"/api/tickets/{ticket['id']}")
+    told: dict[str, Any] = await web.get(who, f"/api/tickets/{ticket['id']}")
+    return told
 
 
 async def refused_by_gateway(web: Web, ticket: dict[str, Any]) -> None:

@@ -20,14 +20,13 @@ from recordings.recording import (
     Problem,
     RecordingDone,
     State,
-    begun_at,
     name_of,
 )
 from tests.support.spoken import COMPLAINT, cut_by_kill, silence, spoken, tone, write_sln, write_wav
 
 CALL = CallId("a-1763800000.12")
 CITIZEN, AGENT, UNIT = ChannelId("a-1763800000.12"), ChannelId("a-1763800003.14"), ChannelId(f"u-{CALL}-1")
-START = begun_at(CALL)
+START = datetime(2025, 11, 22, 8, 26, 40, tzinfo=UTC)
 LATER = START + timedelta(hours=1)
 
 

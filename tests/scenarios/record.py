@@ -184,12 +184,12 @@ async def next_agent_answers(story: Story, _: Tape) -> CallId:
     _, call_id = await story.dial()
     phones = {asyncio.ensure_future(phone.next_call(SOON_S)): phone for phone in (story.first, story.second)}
     done, others = await asyncio.wait(phones, return_when=asyncio.FIRST_COMPLETED)
-    (rung,) = done
+    (rung,), (other,) = done, others
     await rung.result().until_ended(SOON_S)
-    (other,) = others
-    (await other).answer()
+    answers = await other
+    answers.answer()
     await story.until_situation(call_id, "talking")
-    (await other).hang_up()
+    answers.hang_up()
     return call_id
 
 
@@ -222,9 +222,9 @@ async def agent_vanishes_in_a_consult(story: Story, _: Tape) -> CallId:
     await story.wish(SECOND, Desired.READY)
     await story.until_seen(SECOND, "idle")
     talk.agent.hang_up()
-    other = await story.second.next_call(SOON_S)
+    takes_over = await story.second.next_call(SOON_S)
     await talk.citizen.until_hears(Sound.SECOND, within_s=SOON_S)
-    other.hang_up()
+    takes_over.hang_up()
     return talk.call_id
 
 

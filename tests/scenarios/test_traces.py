@@ -284,7 +284,8 @@ class Told:
 
 
 def tell(events: Iterable[CallEvent]) -> Told:
-    tracker, told = Tracker(), []
+    tracker = Tracker()
+    told: list[Fact] = []
     last: Call | None = None
     for event in events:
         change = tracker.take(event)

@@ -31,12 +31,15 @@ def reply_contents() -> dict[str, Any]:
 
 
 async def opened(web: Web, **fields: Any) -> dict[str, Any]:
-    return await web.post("agent", "/api/tickets", {"fields": {**FIELDS, **fields}})
+    told: dict[str, Any] = await web.post("agent", "/api/tickets", {"fields": {**FIELDS, **fields}})
+    return told
 
 
 async def ask(web: Web, who: str, ticket: dict[str, Any], what: str, **body: Any) -> dict[str, Any]:
     """The next command, with the version last seen."""
-    return await web.post(who, f"/api/tickets/{ticket['id']}/{what}", {"version": ticket["version"], **body})
+    body["version"] = ticket["version"]
+    told: dict[str, Any] = await web.post(who, f"/api/tickets/{ticket['id']}/{what}", body)
+    return told
 
 
 async def registered(web: Web, **fields: Any) -> dict[str, Any]:

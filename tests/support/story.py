@@ -1,4 +1,4 @@
-"""A whole hotline for tests: every process of ours, a tone a person, prompts that are short tones, and a board that is read.
+"""A whole hotline for tests: every process of ours, a tone a person, short prompts, a live board that is read.
 
 Commands go in where the API puts them (wishes and command rows); what came of them is read from the tables and the
 live board. Hold music is Sound.MUSIC, prompts are Sound.OTHER.
@@ -8,7 +8,7 @@ import asyncio
 import itertools
 import tempfile
 import wave
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,18 +18,20 @@ from typing import Any
 import numpy as np
 from sqlalchemy import select, text
 
-from callcenter import agents, call_store, commands, missed
+from callcenter import agents, call_store, commands, invariants, missed
 from callcenter.agents import Agent, Desired
+from callcenter.app import load_rules
 from callcenter.board import Board, BoardEvent
 from callcenter.calls import Call
 from callcenter.commands import Kind, Result
 from callcenter.stack.hotline import Hotline
 from callcenter.stack.phone import RING, Phone, answer
 from callcenter.stack.phone_call import PhoneCall
-from callcenter.stack.phone_sound import RATE_HZ, Sound, tone
+from callcenter.stack.phone_sound import RATE_HZ, Sound, Voice, tone
 from callcenter.stack.stack import Options
 from callcenter.tables import agent_event, call_event
-from callcenter.types import Actor, AgentId, CallId, ChannelId, Role
+from callcenter.types import Actor, AgentId, CallId, Role
+from callcenter.vault import Vault
 from config.menu_loader import load_menus
 from tests.support.eventually import eventually
 from tests.support.stack import new_folder
@@ -37,7 +39,7 @@ from tests.support.switchboard import SOON_S, hold_tone
 
 FIRST, SECOND, BOSS = AgentId("8001"), AgentId("8002"), AgentId("8009")
 TESTER = Actor("user", "tester", frozenset({Role.AGENT, Role.SUPERVISOR}))
-PARTS = ("listen", "ivr", "speech", "work")
+PARTS = ("listen", "ivr", "speech", "work", "serve")
 RING_S = 2
 """How long the queue rings one agent here; 15 s in production."""
 UNIT = "urban"
@@ -74,13 +76,13 @@ class Screens:
             about = not call_id or event.data.get("call") == call_id
             return event.kind == kind and about and all(event.data.get(k) == v for k, v in data.items())
 
-        found: list[BoardEvent] = []
         with suppress(TimeoutError):
             async with asyncio.timeout(within_s), self._news:
-                await self._news.wait_for(lambda: found.extend(filter(fits, self.seen)) or bool(found))
+                await self._news.wait_for(lambda: any(map(fits, self.seen)))
+        found = next(filter(fits, self.seen), None)
         last = [(event.kind, dict(event.data)) for event in self.seen[-12:]]
-        assert found, f"no screen showed {kind} {call_id} {data}; the last were {last}"
-        return found[0]
+        assert found is not None, f"no screen showed {kind} {call_id} {data}; the last were {last}"
+        return found
 
     def of(self, kind: str, call_id: str) -> list[BoardEvent]:
         """What was shown of a call so far."""
@@ -105,6 +107,7 @@ class Story:
         self.second = hotline.agent_phone(SECOND, tone(Sound.SECOND), picks_up_after_s=0.1)
         self.boss = hotline.agent_phone(BOSS, tone(Sound.SUPERVISOR), picks_up_after_s=0.1)
         self.phones = (self.carrier, self.unit, self.first, self.second, self.boss)
+        self.vault = Vault(hotline.stack.secrets.vault_key)
         self._callers = itertools.count(13_900_000_001)
         self._keys = itertools.count(1)
 
@@ -130,6 +133,11 @@ class Story:
             await self.wish(who, Desired.READY if who in wanted else Desired.LOGGED_OUT)
         for who in (FIRST, SECOND):
             await self.until_seen(who, "idle" if who in wanted else "not_a_member")
+
+    async def on_duty_too(self, who: AgentId) -> None:
+        """One more agent."""
+        await self.wish(who, Desired.READY)
+        await self.until_seen(who, "idle")
 
     async def until_seen(self, who: AgentId, observed: str) -> None:
         async def seen() -> bool:
@@ -160,11 +168,11 @@ class Story:
 
     # ---- calls -------------------------------------------------------------------------------------------------
 
-    async def dial(self, keys: str = "0", caller: str = "") -> tuple[PhoneCall, CallId]:
+    async def dial(self, keys: str = "0", caller: str = "", voice: Voice | None = None) -> tuple[PhoneCall, CallId]:
         """A citizen calls and presses these keys; returns once the call is on record."""
         number = caller or str(next(self._callers))
         began = datetime.now(UTC)
-        phone = await self.carrier.call("12345", caller=number)
+        phone = await self.carrier.call("12345", caller=number, voice=voice)
         await phone.until_answered(SOON_S)
         if keys:
             await phone.press(keys)
@@ -185,14 +193,16 @@ class Story:
         await eventually(known, "the call is on record")
         return found[0]
 
-    async def talk(self, phone: Phone | None = None, keys: str = "0") -> Spoken:
-        """A new citizen calls, an agent answers, both hear each other, and it is on record."""
+    async def talk(
+        self, phone: Phone | None = None, keys: str = "0", caller: str = "", sound: Sound = Sound.CITIZEN
+    ) -> Spoken:
+        """A citizen calls, an agent answers, both hear each other, and it is on record."""
         phone = phone or self.first
-        citizen, call_id = await self.dial(keys)
+        citizen, call_id = await self.dial(keys, caller, tone(sound))
         agent = await phone.next_call(SOON_S)
         await self.until_situation(call_id, "talking")
         await citizen.until_hears(Sound.AGENT if phone is self.first else Sound.SECOND, within_s=SOON_S)
-        await agent.until_hears(Sound.CITIZEN, within_s=SOON_S)
+        await agent.until_hears(sound, within_s=SOON_S)
         return Spoken(call_id, citizen, agent)
 
     async def until_situation(self, call_id: CallId, situation: str) -> None:
@@ -245,6 +255,16 @@ class Story:
                 call_id=call_id, args=args,
             )  # fmt: skip
         return call_id, command
+
+    async def findings(self) -> list[str]:
+        """What `callcenter verify` finds wrong; nothing is good."""
+        stack = self.hotline.stack
+        rules = load_rules(stack.options.policy)
+        ground = invariants.Ground(
+            rules, stack.asterisk.spool, stack.asterisk.cel_file, stack.options.node, datetime.now(UTC)
+        )
+        async with self.database.transaction() as tx:
+            return [f"{one.invariant}: {one.sentence}" for one in await invariants.verify(tx, ground)]
 
     async def ledger(self, call_id: CallId) -> Any:
         """The row of a missed call, or None."""
@@ -312,7 +332,3 @@ def write_prompts(folder: Path) -> None:
             file.setsampwidth(2)
             file.setframerate(RATE_HZ)
             file.writeframes(samples)
-
-
-Tell = Callable[[str], None]
-LEG = ChannelId

@@ -142,7 +142,7 @@ def test_plan_holds_sentences_any_words_and_no_speech() -> None:
     assert jobs == plan(said, ["水", "电"], 800, seed=1)
     assert len({job.seed for job in jobs}) == 800
     assert {job.not_speech for job in jobs} == {"", *NOT_SPEECH}
-    assert sum(bool(job.not_speech) for job in jobs) == 20
+    assert sum(bool(job.not_speech) for job in jobs) == 40
     assert {clauses for job in jobs if len(clauses := job.clauses) == 2} == {(("你好",), ("停电", "了"))}
     assert not any(job.held_out for job in jobs)
 

@@ -1,0 +1,151 @@
+"""Faults for tests of a whole hotline: kill -9 and restart of any part, a gate that withholds answers, the proof after.
+
+Nothing here sleeps for luck: everything waits for what must become true, with a deadline.
+"""
+
+import asyncio
+import contextlib
+import sys
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import text
+
+from callcenter import invariants
+from callcenter.app import load_rules
+from callcenter.stack.hotline import Hotline
+from callcenter.stack.process import run
+from tests.support.eventually import eventually
+
+LATER = timedelta(minutes=1)
+"""The proof is made as of then, so that nothing is excused for being fresh."""
+RECOVERED_WITHIN_S = 60.0
+
+
+async def kill(hotline: Hotline, name: str) -> datetime:
+    """kill -9 of one of our processes. Returns when."""
+    await hotline.processes[name].kill9()
+    return datetime.now(UTC)
+
+
+async def restart(hotline: Hotline, name: str) -> None:
+    """Start it again and wait until it can work."""
+    began_s = time.time()
+    await hotline.start_process(name)
+    await hotline.until_ready(since=began_s)
+
+
+async def rows(hotline: Hotline, query: str, **values: object) -> Sequence[Any]:
+    """What the database says."""
+    async with hotline.database.transaction() as tx:
+        return (await tx.execute(text(query), values)).all()
+
+
+async def until_rows(hotline: Hotline, query: str, within_s: float = 20.0, **values: object) -> Sequence[Any]:
+    """The rows, as soon as there are any."""
+    found: list[Any] = []
+
+    async def there() -> bool:
+        found[:] = await rows(hotline, query, **values)
+        return bool(found)
+
+    await eventually(there, f"{query} {values}", within_s)
+    return found
+
+
+async def until_caught_up(hotline: Hotline, since: datetime) -> Any:
+    """The gap that began after `since`, once the listener has made up for it."""
+    query = "SELECT * FROM listener_gap WHERE from_at >= :since AND until_at IS NOT NULL ORDER BY id"
+    return (await until_rows(hotline, query, since=since))[0]
+
+
+async def findings(hotline: Hotline) -> tuple[invariants.Finding, ...]:
+    """What `callcenter verify` would find a minute from now if nothing more happened."""
+    settings = hotline.stack.settings()
+    rules = load_rules(settings.policy)
+    now = datetime.now(UTC) + LATER
+    ground = invariants.Ground(rules, settings.spool_dir, settings.cel_file, settings.node, now)
+    async with hotline.database.transaction() as tx:
+        return await invariants.verify(tx, ground)
+
+
+async def until_every_invariant_holds(hotline: Hotline) -> None:
+    """Jobs are done and nothing is found wrong. Fails with what still is."""
+    wrong: list[object] = ["not looked yet"]
+
+    async def well() -> bool:
+        waiting = await rows(hotline, "SELECT entrypoint, dedupe_key, status FROM pgqueuer")
+        wrong[:] = [*waiting, *await findings(hotline)]
+        return not wrong
+
+    try:
+        await eventually(well, "every invariant holds", RECOVERED_WITHIN_S)
+    except AssertionError as error:
+        raise AssertionError(f"{error}; left: {wrong}") from None
+
+
+async def verified_by_hand(hotline: Hotline) -> str:
+    """What an operator reads after `callcenter verify`. Raises StackFailed unless it ends well."""
+    env = {"CALLCENTER_SETTINGS": str(hotline.stack.folder.settings_file)}
+    return await run([sys.executable, "-m", "callcenter", "verify"], what="callcenter verify", env=env)
+
+
+class Gate:
+    """A TCP relay in front of a server: passes everything, until answers are withheld.
+
+    Requests still reach the server; `asked` is set when one did whose answer stays here.
+    """
+
+    def __init__(self, host: str, port: int) -> None:
+        self.asked = asyncio.Event()
+        self.withholding = False
+        self._server_address = (host, port)
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._server: asyncio.Server | None = None
+
+    @property
+    def port(self) -> int:
+        assert self._server is not None
+        return int(self._server.sockets[0].getsockname()[1])
+
+    @asynccontextmanager
+    async def open(self) -> AsyncIterator["Gate"]:
+        """Relay on a free port of the loopback."""
+        self._server = await asyncio.start_server(self._relay, "127.0.0.1", 0)
+        try:
+            yield self
+        finally:
+            self._server.close()
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _relay(self, client: asyncio.StreamReader, to_client: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._tasks.add(task)
+        try:
+            server, to_server = await asyncio.open_connection(*self._server_address)
+        except OSError:
+            to_client.transport.abort()
+            return
+        try:
+            await asyncio.gather(self._pump(client, to_server, False), self._pump(server, to_client, True))
+        finally:
+            self._tasks.discard(task)
+            for writer in (to_server, to_client):
+                writer.close()
+
+    async def _pump(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter, answers: bool) -> None:
+        with contextlib.suppress(ConnectionError):
+            while data := await source.read(65_536):
+                if answers and self.withholding:
+                    self.asked.set()
+                    await asyncio.Event().wait()
+                sink.write(data)
+                await sink.drain()
+            if sink.can_write_eof():
+                sink.write_eof()
