@@ -7,11 +7,12 @@ a request. SQLAlchemy Core over asyncpg; a database that went away is told as `D
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import asyncpg
-from sqlalchemy import text
+from sqlalchemy import event, text
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError, DisconnectionError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
@@ -50,7 +51,6 @@ class Database:
             pool_size=pool_size,
             max_overflow=4,
             pool_timeout=10,
-            pool_pre_ping=True,
             connect_args={
                 "timeout": 5,
                 "command_timeout": 60,
@@ -64,6 +64,7 @@ class Database:
             },
         )
 
+        event.listen(self.engine.sync_engine, "checkout", _refuse_closed)
         self.ear = Ear(self.asyncpg_dsn)
 
     @property
@@ -102,6 +103,12 @@ class Database:
         """Give every connection back."""
         self.ear.close()
         await self.engine.dispose()
+
+
+def _refuse_closed(connection: Any, *_: object) -> None:
+    # The server's end of a connection is seen as it happens; asking it each time would double the round trips.
+    if connection.driver_connection.is_closed():
+        raise DisconnectionError("the server closed this connection")
 
 
 def _passes(error: BaseException | None) -> bool:

@@ -39,6 +39,7 @@ from ticketing import facts, followup, reply, service, store
 from ticketing.commands import Archive, Material
 from ticketing.facts import Fact
 from ticketing.policy import Rules
+from ticketing.record import Ticket
 from ticketing.survey_words import (
     Accepted,
     Barred,
@@ -81,16 +82,16 @@ class Telling:
 async def tell(tx: AsyncConnection, ground: Ground, told: Iterable[Fact], now: datetime) -> tuple[BoardEvent, ...]:
     """What follows from facts of tickets. Returns what screens should see, to be published after commit."""
     telling = Telling(tx, ground, now)
-    for fact in told:
+    facts_told = tuple(told)
+    for fact in facts_told:
         chapter = CHAPTERS.get(type(fact))
         if chapter is not None:
             await chapter(telling, fact)
-        telling.shown.append(await _screen(tx, fact))
-    return tuple(telling.shown)
+    known = {ticket_id: await store.load(tx, ticket_id) for ticket_id in {fact.ticket_id for fact in facts_told}}
+    return (*telling.shown, *(_screen(known[fact.ticket_id], fact) for fact in facts_told))
 
 
-async def _screen(tx: AsyncConnection, fact: Fact) -> BoardEvent:
-    ticket = await store.load(tx, fact.ticket_id)
+def _screen(ticket: Ticket, fact: Fact) -> BoardEvent:
     data: dict[str, Json] = {
         "ticket": ticket.id,
         "what": type(fact).__name__,

@@ -9,7 +9,7 @@ async def eventually(check: Callable[[], bool | Awaitable[bool]], what: str, wit
     """Return once `check` says True. Fails with `what` after `within_s`."""
     try:
         async with asyncio.timeout(within_s):
-            while not await _asked(check):  # noqa: ASYNC110 what is waited for has no event
+            while not await _asked(check):
                 await asyncio.sleep(0.02)
     except TimeoutError:
         raise AssertionError(f"not within {within_s:.0f} s: {what}") from None

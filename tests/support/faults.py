@@ -12,11 +12,13 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import aiohttp
 from sqlalchemy import text
 
 from callcenter import invariants
 from callcenter.app import load_rules
-from callcenter.stack.hotline import Hotline
+from callcenter.board import Board, BoardEvent
+from callcenter.stack.hotline import Api, Hotline
 from callcenter.stack.process import run
 from tests.support.eventually import eventually
 
@@ -149,3 +151,56 @@ class Gate:
                 await sink.drain()
             if sink.can_write_eof():
                 sink.write_eof()
+
+
+class LiveStream:
+    """The live stream of a signed-in person, read from the moment it is open."""
+
+    def __init__(self, api: Api) -> None:
+        self._api = api
+        self._seen: list[str] = []
+        self._taken = 0
+        self._news = asyncio.Condition()
+
+    @asynccontextmanager
+    async def open(self) -> AsyncIterator["LiveStream"]:
+        """Follow until the block ends."""
+        headers = {"Authorization": f"Bearer {self._api.token}"}
+        url, patience = self._api.base + "/api/stream", aiohttp.ClientTimeout(total=None)
+        async with self._api.session.get(url, headers=headers, timeout=patience) as stream:
+            assert (await stream.content.readline()).startswith(b":"), "the stream says first that it is there"
+            reading = asyncio.create_task(self._read(stream.content))
+            try:
+                yield self
+            finally:
+                reading.cancel()
+                await asyncio.gather(reading, return_exceptions=True)
+
+    async def _read(self, lines: aiohttp.StreamReader) -> None:
+        async for raw in lines:
+            if raw.startswith(b"event: "):
+                async with self._news:
+                    self._seen.append(raw.decode().removeprefix("event: ").strip())
+                    self._news.notify_all()
+
+    async def until(self, kind: str, within_s: float = 10.0) -> None:
+        """The next event of this kind after the last one asked for."""
+        try:
+            async with asyncio.timeout(within_s), self._news:
+                await self._news.wait_for(lambda: kind in self._seen[self._taken :])
+        except TimeoutError:
+            raise AssertionError(f"no {kind} on the live stream after {self._seen[self._taken :]}") from None
+        self._taken += self._seen[self._taken :].index(kind) + 1
+
+    async def until_it_moves(self, board_url: str) -> None:
+        """The stream shows what is published on the board again."""
+        board = Board(board_url)
+
+        async def shown() -> bool:
+            await board.publish((BoardEvent("probe", {}),))
+            return "probe" in self._seen
+
+        try:
+            await eventually(shown, "the live stream goes on")
+        finally:
+            await board.close()

@@ -21,7 +21,7 @@ from sqlalchemy import select, text
 from callcenter import agents, call_store, commands, invariants, missed
 from callcenter.agents import Agent, Desired
 from callcenter.app import load_rules
-from callcenter.board import Board, BoardEvent
+from callcenter.board import Board, BoardAway, BoardEvent
 from callcenter.calls import Call
 from callcenter.commands import Kind, Result
 from callcenter.stack.hotline import Hotline
@@ -64,10 +64,13 @@ class Screens:
         self._task = asyncio.create_task(self._read())
 
     async def _read(self) -> None:
-        async for event in self._board.follow():
-            async with self._news:
-                self.seen.append(event)
-                self._news.notify_all()
+        while True:
+            with suppress(BoardAway):
+                async for event in self._board.follow():
+                    async with self._news:
+                        self.seen.append(event)
+                        self._news.notify_all()
+            await asyncio.sleep(0.1)
 
     async def until(self, kind: str, call_id: str = "", within_s: float = SOON_S, **data: object) -> BoardEvent:
         """The first event of that kind about that call with this data, past or future."""
@@ -207,6 +210,16 @@ class Story:
 
     async def until_situation(self, call_id: CallId, situation: str) -> None:
         await self.screens.until("call.situation", call_id, after=situation)
+
+    async def until_situation_again(self, call_id: CallId, situation: str, since: datetime) -> None:
+        """As until_situation, after a moment."""
+
+        def fits(event: BoardEvent) -> bool:
+            return event.data["after"] == situation and str(event.data["at"]) >= since.isoformat()
+
+        await eventually(
+            lambda: any(map(fits, self.screens.of("call.situation", call_id))), f"{call_id} is {situation} again"
+        )
 
     async def until_over(self, call_id: CallId) -> Call:
         """The call as it ended up."""
