@@ -124,7 +124,7 @@ def _messages(settings: Settings) -> SmsConfig:
     return replace(messages, hours=replace(messages.hours, opens=time.min, closes=time.max))
 
 
-async def run(settings: Settings, parts: frozenset[Part], *, started: Callable[[], None] | None = None) -> None:
+async def run(settings: Settings, parts: frozenset[Part]) -> None:
     """Run these parts until SIGTERM or SIGINT; a part that breaks ends the process with its error."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -133,8 +133,7 @@ async def run(settings: Settings, parts: frozenset[Part], *, started: Callable[[
     async with opened(settings) as app, AsyncExitStack() as stack:
         running = [await RUNNERS[part](app, stack) for part in sorted(parts)]
         tasks = [asyncio.ensure_future(one) for group in running for one in group]
-        if started:
-            started()
+        await _serve_metrics(settings, parts, stack)
         await _until(stop, tasks)
 
 
@@ -148,6 +147,26 @@ async def _until(stop: asyncio.Event, tasks: Sequence["asyncio.Future[None]"]) -
     await asyncio.gather(*everything, return_exceptions=True)
     for task in broken:
         task.result()
+
+
+METRICS_AT = {Part.LISTEN: 0, Part.IVR: 1, Part.SPEECH: 2, Part.WORK: 3}
+"""Which port after `metrics_port` a process of its own serves its numbers on; `serve` has them at its own /metrics."""
+
+
+async def _serve_metrics(settings: Settings, parts: frozenset[Part], stack: AsyncExitStack) -> None:
+    if Part.SERVE in parts or not settings.metrics_port:
+        return
+
+    async def answer(_: web.Request) -> web.Response:
+        return web.Response(body=metrics.render(), headers={"Content-Type": metrics.CONTENT_TYPE})
+
+    application = web.Application()
+    application.router.add_get("/metrics", answer)
+    runner = web.AppRunner(application, access_log=None)
+    await runner.setup()
+    stack.push_async_callback(runner.cleanup)
+    port = settings.metrics_port + min(METRICS_AT[part] for part in parts)
+    await web.TCPSite(runner, "127.0.0.1", port).start()
 
 
 Running = list[Awaitable[None]]

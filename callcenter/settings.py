@@ -48,7 +48,9 @@ class Settings(BaseSettings):
 
     api_host: str = "127.0.0.1"
     api_port: int = 8345
-    metrics_port: int = 0
+    metrics_port: int = Field(
+        0, description="/metrics of listen, ivr, speech, work on this port and the three after it; 0: not served"
+    )
     wrap_up_s: float = Field(30.0, ge=0, le=3600, description="after-call work before the next call is offered")
     live_words: bool = Field(True, description="tap the citizen's channel for words while they speak")
     transcripts: bool = Field(True, description="make transcripts in this worker; off: a worker elsewhere makes them")

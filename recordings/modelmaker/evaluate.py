@@ -12,6 +12,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from pydantic import ValidationError
+
 from recordings.modelmaker.heldout import HeldOut, read_manifest
 from recordings.vosk_door import BrokenModel, Model, NoModel, Recogniser, load
 from recordings.words import Word, joined
@@ -91,7 +93,7 @@ class Report:
         yield from (f"  {group:<12}{score}" for group, score in self.scores.items())
         edge_ms = 1000 * sum(self.edges_s) / max(1, len(self.edges_s))
         yield (
-            f"  {self.audio_s:.0f} s of audio, {self.cpu_s / self.audio_s:.3f} s of CPU for a second of it;"
+            f"  {self.audio_s:.0f} s of audio, {self.cpu_s / max(self.audio_s, 1e-9):.3f} s of CPU for a second of it;"
             f" partial results grew in {self.grew} of {self.spoken};"
             f" first and last word {edge_ms:.0f} ms off on average"
         )
@@ -146,7 +148,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for path in chosen.models:
         try:
             report = evaluate(load(path), chosen.held_out)
-        except (NoModel, BrokenModel, OSError) as problem:
+        except (NoModel, BrokenModel, OSError, ValidationError) as problem:
             parser.exit(1, f"{problem}\n")
         size = sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
         print(f"{path}: {size / 1e6:.2f} MB", *report.lines(chosen.errors), sep="\n")

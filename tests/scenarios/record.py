@@ -181,7 +181,7 @@ async def next_agent_answers(story: Story, _: Tape) -> CallId:
     story.first.answering = RING
     story.second.answering = RING
     await story.on_duty(FIRST, SECOND)
-    _, call_id = await story.dial()
+    _citizen, call_id = await story.dial()
     phones = {asyncio.ensure_future(phone.next_call(SOON_S)): phone for phone in (story.first, story.second)}
     done, others = await asyncio.wait(phones, return_when=asyncio.FIRST_COMPLETED)
     (rung,), (other,) = done, others

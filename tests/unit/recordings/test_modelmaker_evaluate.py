@@ -86,3 +86,10 @@ def test_folder_without_a_model_is_refused(folder: Path, capsys: pytest.CaptureF
     with pytest.raises(SystemExit, match="1"):
         main([str(folder), str(folder)])
     assert "am/final.mdl is missing" in capsys.readouterr().err
+
+
+def test_manifest_that_is_none_is_refused(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / MANIFEST).write_text('{"file": 3}\n')
+    with pytest.raises(SystemExit, match="1"):
+        main([str(demo_model()), str(folder)])
+    assert "HeldOut" in capsys.readouterr().err
