@@ -1,8 +1,8 @@
 """The first shape."""
 
-from alembic import op
+from importlib.resources import files
 
-from callcenter import schema
+from alembic import op
 
 revision = "0001"
 down_revision = None
@@ -11,10 +11,9 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Make every table."""
-    for metadata in schema.METADATA:
-        metadata.create_all(op.get_bind())
-    for statement in schema.DDL:
+    """Make every table, trigger and the job queue, as 0001_first.sql says."""
+    script = files("callcenter.migrations").joinpath("versions", "0001_first.sql").read_text(encoding="utf-8")
+    for statement in script.split("\n--;\n"):
         op.get_bind().exec_driver_sql(statement)
 
 
