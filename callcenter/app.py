@@ -182,7 +182,7 @@ async def _listen(app: App, stack: AsyncExitStack) -> Running:
         caller_number=PhoneNumber(settings.hotline_number),
         audiosocket_address=(settings.audiosocket_host, settings.audiosocket_port),
     )
-    listener = Listener(app.database, events, app.ground, app.board, settings.cel_file)
+    listener = Listener(app.database, events, app.ground, app.board, settings.cel_file, settings.spool_dir)
     runner = CommandRunner(app.database, control, listener.tracker, app.vault, settings.node, app.stream_secret)
     reconciler = Reconciler(app.database, events, control, app.board)
 

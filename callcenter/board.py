@@ -14,6 +14,7 @@ from redis.exceptions import RedisError
 
 CHANNEL = "callcenter:board"
 MAX_BYTES = 64 * 1024
+"""A longer event is not told: half of one could be read by nobody."""
 
 Json = str | int | float | bool | None | list["Json"] | dict[str, "Json"]
 
@@ -42,15 +43,17 @@ class Board:
 
     async def publish(self, events: tuple[BoardEvent, ...]) -> None:
         """Tell every screen, best effort: a failure is counted in `dropped`, never raised."""
-        if not events:
+        told = [data for event in events if len(data := encode(event)) <= MAX_BYTES]
+        self.dropped += len(events) - len(told)
+        if not told:
             return
         try:
             async with self._commands.pipeline(transaction=False) as pipe:
-                for event in events:
-                    pipe.publish(CHANNEL, encode(event))
+                for data in told:
+                    pipe.publish(CHANNEL, data)
                 await pipe.execute()
         except (TimeoutError, RedisError, OSError):
-            self.dropped += len(events)
+            self.dropped += len(told)
 
     async def follow(self) -> AsyncIterator[BoardEvent]:
         """Events from now on. Raises BoardAway when the connection is lost; follow again."""
@@ -58,8 +61,9 @@ class Board:
         try:
             await subscription.subscribe(CHANNEL)
             async for message in subscription.listen():
-                if message["type"] == "message":
-                    yield decode(message["data"])
+                event = decode(message["data"]) if message["type"] == "message" else None
+                if event is not None:
+                    yield event
         except (RedisError, OSError) as error:
             raise BoardAway(str(error)) from error
         finally:
@@ -83,13 +87,19 @@ def encode(event: BoardEvent) -> bytes:
     """The event as it goes over the wire: JSON, UTF-8."""
     return json.dumps(
         {"kind": event.kind, "audience": event.audience, "data": event.data}, ensure_ascii=False, default=_plain
-    ).encode()[:MAX_BYTES]
+    ).encode()
 
 
-def decode(data: bytes) -> BoardEvent:
-    """The event from its wire form."""
-    value = json.loads(data)
-    return BoardEvent(value["kind"], value["data"], value["audience"])
+def decode(data: bytes) -> BoardEvent | None:
+    """The event from its wire form; None for what is none, whoever published it."""
+    try:
+        value = json.loads(data)
+    except ValueError:
+        return None
+    match value:
+        case {"kind": str(kind), "data": dict(about), "audience": str(audience)}:
+            return BoardEvent(kind, about, audience)
+    return None
 
 
 def _plain(value: object) -> str:

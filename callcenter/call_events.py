@@ -128,8 +128,8 @@ class BridgeLeft(CallEvent):
 class SpyStarted(CallEvent):
     """A supervisor listens; channel_id is the supervisor's leg. The live tap is no person and is not told here."""
 
-    spied: ChannelId = ChannelId("")
-    """Empty when it is not told: CEL names only who listens; that is always to the agent's leg."""
+    spied: ChannelId | None = None
+    """None when it is not told: CEL names only who listens; that is always to the agent's leg."""
 
 
 @dataclass(frozen=True, slots=True)

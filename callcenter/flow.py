@@ -210,7 +210,7 @@ async def agent_answered(told: Told, fact: call_facts.AgentAnswered) -> Screens:
         told.tx, call_id=fact.call_id, requester=told.caller, request_type=told.change.after.request_type,
         actor=STORY, now=fact.at, rules=told.ground.rules,
     )  # fmt: skip
-    if told.caller is not None and told.change.after.direction == "in":
+    if told.caller is not None:
         await missed.settle(told.tx, told.caller, fact.call_id, fact.at)
     if told.ground.tap_live_words:
         await _command(told, commands.Kind.TAP, fact, key=f"tap:{fact.call_id}")

@@ -13,6 +13,8 @@ from callcenter.db import Database, DatabaseAway
 from callcenter.tables import mark
 
 EVERY_S = 2.0
+LOOK_S = 0.2
+"""A process that cannot work yet, or for now, looks so often whether it can."""
 STALE_S = 10.0
 PREFIX = "alive:"
 
@@ -24,7 +26,7 @@ async def beat(database: Database, name: str, able: Callable[[], bool]) -> None:
             with contextlib.suppress(DatabaseAway):
                 async with database.transaction() as tx:
                     await _write(tx, name, datetime.now(UTC))
-        await asyncio.sleep(EVERY_S)
+        await asyncio.sleep(EVERY_S if able() else LOOK_S)
 
 
 async def _write(tx: AsyncConnection, name: str, now: datetime) -> None:

@@ -18,6 +18,7 @@ from typing import TypeVar
 from sqlalchemy import insert, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+import recordings.service
 from callcenter import call_events as ev
 from callcenter import call_store, cel, flow, metrics
 from callcenter.ami import AmiClient, AmiError, AmiEvent, LinkLost, LinkUp
@@ -62,6 +63,7 @@ class Listener:
     ground: flow.Ground
     board: Board
     cel_file: Path
+    spool: Path
     naming: Naming = field(default_factory=Naming)
     on_link: Callable[[bool], Awaitable[None]] | None = None
     on_event: Callable[[AmiEvent], None] | None = None
@@ -72,11 +74,12 @@ class Listener:
     _gone_once: frozenset[ChannelId] = frozenset()
     _recheck_at_s: float = 0.0
     _lost_at: datetime | None = None
-    """When the link was lost that is not made up for yet: Asterisk was alive until then."""
+    """When the link was lost that is not made up for yet: Asterisk lived until then, at least."""
 
     async def load(self, tx: AsyncConnection, away_since: datetime | None) -> None:
         """Before the client starts: take up the open calls. away_since: the last sign of life of an earlier run."""
         self.tracker.load((await call_store.load_open(tx, self.ground.node)).values())
+        self._lost_at = away_since
         if away_since is not None:
             await _gap_began(tx, self.ground.node, away_since, AWAY)
 
@@ -191,7 +194,7 @@ class Listener:
             if again is None:
                 return
             await self._read_cel()
-            self._end(gone & self._gone(again), self._lost_at or link.at, "interrupted")
+            await self._end(gone & self._gone(again), self._lost_at, "interrupted")
         await self.flush()
         await self._until_saved(lambda tx: self._caught_up(tx, link.at))
         self._gone_once, self._lost_at = frozenset(), None
@@ -238,11 +241,14 @@ class Listener:
         legs = (leg for call in self.tracker.calls.values() for leg in call.legs.values() if leg.is_up)
         return frozenset(leg.channel_id for leg in legs if leg.channel_id not in alive)
 
-    def _end(self, gone: frozenset[ChannelId], at: datetime, cause: str) -> None:
+    async def _end(self, gone: frozenset[ChannelId], at: datetime | None, cause: str) -> None:
         """End these legs where they are still up, and calls that have no other; never before what is known of them."""
         for call in tuple(self.tracker.calls.values()):
             up = {leg.channel_id for leg in call.legs.values() if leg.is_up}
-            when = max(at, last_known(call))
+            if not up & gone:
+                continue
+            heard = await asyncio.to_thread(recordings.service.last_written, self.spool, call.id)
+            when = max([last_known(call), *(moment for moment in (at, heard) if moment)])
             if up <= gone:
                 self._apply(ev.CallOver(call.id, ChannelId(call.id), when, cause))
                 continue
@@ -260,7 +266,7 @@ class Listener:
             return
         await self._read_cel()
         gone = self._gone(seen)
-        self._end(gone & self._gone_once, datetime.now(UTC), "reconciled")
+        await self._end(gone & self._gone_once, datetime.now(UTC), "reconciled")
         self._gone_once = gone
         await self.flush()
 

@@ -25,6 +25,8 @@ from callcenter.types import AgentId, QueueName
 log = logging.getLogger(__name__)
 
 EVERY_S = 5.0
+REST_S = 0.2
+"""Between two looks, however many agents change: one look asks Asterisk for every member."""
 CALM_S = 1.0
 """Calls come and go; what they change is looked at no more often than this."""
 SHOWN_BY = frozenset({"AgentCalled", "AgentConnect", "AgentRingNoAnswer"})
@@ -74,6 +76,7 @@ class Reconciler:
                     if todo and not repaired:
                         self._soon.set()
                     repaired = bool(todo)
+                await asyncio.sleep(REST_S)
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(self._pause_s()):
                         await self._soon.wait()

@@ -98,6 +98,12 @@ def _judged(kind: Kind, found: Sound | Unusable, leg: AnsweredLeg | None, *, kil
     return verdict if kind is Kind.LEG else replace(verdict, gap=None)
 
 
+def last_written(spool: Path, call_id: CallId) -> datetime | None:
+    """When Asterisk last wrote audio of this call, which it does every two seconds; None: it wrote none. Blocking."""
+    times = [path.stat().st_mtime for path in spool.glob(f"{call_id}_*")]
+    return datetime.fromtimestamp(max(times), UTC) if times else None
+
+
 async def recover_orphans(
     tx: AsyncConnection,
     spool: Path,

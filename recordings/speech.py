@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -17,6 +18,8 @@ from recordings.words import Line, Transcript, UnreadLeg, Word, joined, ordered
 
 PIECE_S = 0.25
 """Audio handed to vosk at once: end-of-speech is only noticed between pieces."""
+BEHIND_CALLS = 10
+"""The nice value of threads that transcribe finished calls."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,4 +109,9 @@ def _leg_lines(leg: LegAudio, model: Model) -> tuple[Line, ...] | UnreadLeg:
 @cache
 def _workers() -> ThreadPoolExecutor:
     # Process-wide, so that several calls at once still use one thread a core.
-    return ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="transcribe")
+    return ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="transcribe", initializer=_step_back)
+
+
+def _step_back() -> None:
+    # Calls that are going on come first; Linux keeps this value by thread (setpriority(2), notes).
+    os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), BEHIND_CALLS)

@@ -301,4 +301,5 @@ async def test_the_operators_verify_finds_every_invariant_kept(story: Story) -> 
 
 async def test_dump(story: Story) -> None:
     import shutil
-    shutil.copytree(story.hotline.stack.folder.path/'log','/tmp/w/faults/log',dirs_exist_ok=True)
+
+    shutil.copytree(story.hotline.stack.folder.path / "log", "/tmp/w/faults/log", dirs_exist_ok=True)

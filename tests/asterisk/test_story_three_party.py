@@ -19,6 +19,7 @@ from callcenter.stack.phone import AWAY, BUSY, DECLINE, RING, Answering, answer
 from callcenter.stack.phone_call import EndedBy, PhoneCall
 from callcenter.stack.phone_sound import Sound
 from callcenter.types import CallId, Party
+from tests.support.eventually import eventually
 from tests.support.story import BOSS, FIRST, SECOND, UNIT, Spoken, Story, story_for_tests
 from tests.support.switchboard import SOON_S
 
@@ -316,3 +317,11 @@ async def test_a_call_that_never_was_is_not_found(story: Story, agent: Api) -> N
     assert refused.value.status == 404
     assert story.unit.incoming.empty()
     assert story.unit.answering == answer(0.1)
+
+
+async def test_after_all_this_every_invariant_holds(story: Story) -> None:
+    async def kept() -> bool:
+        return await story.findings() == []
+
+    await eventually(kept, "callcenter verify finds nothing")
+    assert story.hotline.stack.asterisk.warnings() == []

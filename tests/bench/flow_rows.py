@@ -25,7 +25,8 @@ COMPLETE: Mapping[str, str] = {
 """What is looked at -> true of a call `c` that is complete. Four recordings: three legs and the mix."""
 
 _LOOK = text(
-    "SELECT count(*) AS calls, "
+    "SELECT count(*) AS calls, count(*) FILTER (WHERE EXISTS (SELECT FROM transcript t WHERE t.call_id = c.id))"
+    " AS transcripts, "
     + ", ".join(f"count(*) FILTER (WHERE {condition}) AS {name}" for name, condition in COMPLETE.items())
     + f", count(*) FILTER (WHERE {' AND '.join(f'({one})' for one in COMPLETE.values())}) AS complete"
     + " FROM call c WHERE c.started_at >= :since"

@@ -16,13 +16,13 @@ from hypothesis import strategies as st
 
 from callcenter import call_facts as facts
 from callcenter import cel
-from callcenter.ami_wire import AmiEvent
 from callcenter.call_events import CallEvent, LegGone, Place
 from callcenter.call_facts import Fact
-from callcenter.call_parse import Naming, parse_ami, parse_cel
+from callcenter.call_parse import Naming, parse_cel
 from callcenter.calls import Call, Stay
 from callcenter.tracker import Tracker
 from callcenter.types import Party
+from tests.support.told import trace
 
 HERE = Path(__file__).parent
 NAMING = Naming()
@@ -256,12 +256,7 @@ STORIES: dict[str, list[str]] = {
 @cache
 def ami(story: str) -> tuple[CallEvent, ...]:
     """The story's call events, by way of the product's own parsers."""
-    read: list[CallEvent | None] = []
-    for block in (HERE / f"{story}.ami.txt").read_text(encoding="utf-8").strip().split("\n\n")[1:]:
-        raw = block.replace("\n", "\r\n").encode()
-        event = AmiEvent.received(block.partition("\n")[0].removeprefix("Event: "), raw, datetime.now(UTC))
-        read.append(parse_ami(event.name, event.fields, event.at, NAMING))
-    return tuple(event for event in read if event is not None)
+    return tuple(trace(story))
 
 
 @cache

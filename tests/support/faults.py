@@ -7,7 +7,7 @@ import asyncio
 import contextlib
 import sys
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -96,61 +96,61 @@ async def verified_by_hand(hotline: Hotline) -> str:
 
 
 class Gate:
-    """A TCP relay in front of a server: passes everything, until answers are withheld.
+    """A TCP relay in front of a server: passes everything on, until it is told to keep it.
 
-    Requests still reach the server; `asked` is set when one did whose answer stays here.
+    withhold_answers: requests reach the server, its answers stay here. swallow_requests: not even those.
     """
 
-    def __init__(self, host: str, port: int) -> None:
-        self.asked = asyncio.Event()
-        self.withholding = False
-        self._server_address = (host, port)
+    def __init__(self, server: Callable[[], tuple[str, int]]) -> None:
+        """server: where it listens, asked at each connection."""
+        self.withhold_answers = False
+        self.swallow_requests = False
+        self.kept = 0
+        """Pieces kept here so far: requests or answers."""
+        self.port = 0
+        self._where = server
         self._tasks: set[asyncio.Task[None]] = set()
         self._server: asyncio.Server | None = None
 
-    @property
-    def port(self) -> int:
-        assert self._server is not None
-        return int(self._server.sockets[0].getsockname()[1])
+    async def open(self) -> None:
+        """Listen on a port of the loopback: any at first, then always the same."""
+        self._server = await asyncio.start_server(self._relay, "127.0.0.1", self.port)
+        self.port = int(self._server.sockets[0].getsockname()[1])
 
-    @asynccontextmanager
-    async def open(self) -> AsyncIterator["Gate"]:
-        """Relay on a free port of the loopback."""
-        self._server = await asyncio.start_server(self._relay, "127.0.0.1", 0)
-        try:
-            yield self
-        finally:
-            self._server.close()
-            for task in self._tasks:
-                task.cancel()
-            await asyncio.gather(*self._tasks, return_exceptions=True)
+    async def shut(self) -> None:
+        """As a server that is down: connections are refused, those there are break."""
+        assert self._server is not None
+        self._server.close()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _relay(self, client: asyncio.StreamReader, to_client: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None
         self._tasks.add(task)
-        try:
-            server, to_server = await asyncio.open_connection(*self._server_address)
-        except OSError:
-            to_client.transport.abort()
-            return
-        try:
-            await asyncio.gather(self._pump(client, to_server, False), self._pump(server, to_client, True))
-        finally:
-            self._tasks.discard(task)
-            for writer in (to_server, to_client):
-                writer.close()
+        # asyncio reports a serving task that was cancelled as an error of its own.
+        with contextlib.suppress(OSError, asyncio.CancelledError):
+            server, to_server = await asyncio.open_connection(*self._where())
+            try:
+                await asyncio.gather(
+                    self._pump(client, to_server, lambda: self.swallow_requests),
+                    self._pump(server, to_client, lambda: self.withhold_answers),
+                )
+            finally:
+                to_server.transport.abort()
+        to_client.transport.abort()
+        self._tasks.discard(task)
 
-    async def _pump(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter, answers: bool) -> None:
-        with contextlib.suppress(ConnectionError):
-            while data := await source.read(65_536):
-                if answers and self.withholding:
-                    self.asked.set()
-                    await asyncio.Event().wait()
-                sink.write(data)
-                await sink.drain()
-            if sink.can_write_eof():
-                sink.write_eof()
+    async def _pump(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter, keeps: Callable[[], bool]) -> None:
+        while data := await source.read(65_536):
+            if keeps():
+                self.kept += 1
+                await asyncio.Event().wait()
+            sink.write(data)
+            await sink.drain()
+        if sink.can_write_eof():
+            sink.write_eof()
 
 
 class LiveStream:

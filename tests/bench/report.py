@@ -1,0 +1,107 @@
+"""The page people read: machine, versions, and one table of what is aimed at and what was measured. PURE."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+from unicodedata import east_asian_width
+
+Row = tuple[str, str, str]
+"""What was measured, what is aimed at, the number."""
+Rows = Callable[[dict[str, Any]], Iterator[Row]]
+
+
+def page(
+    machine: Mapping[str, str], versions: Mapping[str, str], results: Mapping[str, dict[str, Any]], *, quick: bool
+) -> str:
+    """Everything; `quick` is said, since short runs are coarse."""
+    head = [
+        "{date}: {cpu}, {cores} cores, {memory}, Linux {kernel}, load before: {load}".format_map(machine),
+        ", ".join(f"{name} {version}" for name, version in versions.items()),
+    ]
+    if quick:
+        head.append("a quick look: short runs, coarse numbers")
+    rows = [row for name, result in results.items() for row in ROWS[name](result)]
+    return "\n".join([*head, "", *_aligned([("measured", "aim", "here"), *rows]), ""])
+
+
+def _aligned(rows: Sequence[Row]) -> list[str]:
+    widths = [max(_width(row[column]) for row in rows) for column in (0, 1)]
+    return [
+        row[0] + " " * (widths[0] - _width(row[0]) + 2) + row[1] + " " * (widths[1] - _width(row[1]) + 2) + row[2]
+        for row in rows
+    ]
+
+
+def _width(text: str) -> int:
+    return sum(2 if east_asian_width(letter) in "WF" else 1 for letter in text)
+
+
+def _ami(result: dict[str, Any]) -> Iterator[Row]:
+    yield "AMI events per CPU s, panoramisk as published", "", f"{result['panoramisk_bare_events_per_cpu_s']:,}"
+    yield "AMI events per CPU s, callcenter.ami", "", f"{result['callcenter_bare_events_per_cpu_s']:,}"
+    yield "  times as many", ">= 10", f"{result['ratio_bare']}; with five headers read: {result['ratio_reading']}"
+
+
+def _ivr(result: dict[str, Any]) -> Iterator[Row]:
+    for row in result["loopback"]:
+        yield f"IVR, CPU ms a call, {row['rate']} calls/s, AGI alone", "<= 1.5", f"{row['ivr_cpu_ms_per_call']}"
+    for row in result["sipp"]:
+        told = f"{row['ivr_cpu_ms_per_call']}; Asterisk {row['asterisk_cpu_ms_per_call']}; {_held(row)}"
+        yield f"IVR, CPU ms a call, {row['rate']} calls/s, whole calls", "<= 1.5", told
+    if not result["sipp"]:
+        yield "IVR, whole calls", "", "left out: needs sipp (apt install sip-tester)"
+
+
+def _flow(result: dict[str, Any]) -> Iterator[Row]:
+    for part, rows in result.items():
+        words = {"plain": "no speech", "speech": "live words and transcripts"}[part]
+        for row in rows:
+            name = f"three-party calls, {row['rate']:g}/s, {words}"
+            slowest = max(row[f"{kind}_ms"][1] for kind in ("consult", "merge", "leave"))
+            yield name, "", f"{row['complete']}/{row['calls']} complete; {_held(row)}; {row['cores_used']} cores"
+            yield "  slowest command p95; rows written p99", "<= 500 ms", f"{slowest}; {row['lag_p99_ms']} ms"
+            yield "  CPU ms a call", "", ", ".join(f"{who} {ms}" for who, ms in row["cpu_ms_per_call"].items())
+        if rows:
+            best = max((row["rate"] for row in rows if row["held"]), default=0)
+            aim = "8 (bare telephony)" if part == "plain" else ""
+            yield f"three-party calls/s held, {words}", aim, f"{best:g}"
+
+
+def _held(row: Mapping[str, Any]) -> str:
+    return "held" if row["held"] else "NOT held"
+
+
+def _api(result: dict[str, Any]) -> Iterator[Row]:
+    for row in result["ticket_api"]:
+        worst = max(value for key, value in row.items() if key.endswith("p99_ms"))
+        yield (
+            f"ticket API writes/s, {row['clients']} clients",
+            "",
+            f"{row['writes_per_s']}; slowest kind p99 {worst} ms",
+        )
+
+
+def _speech(result: dict[str, Any]) -> Iterator[Row]:
+    name = result["model"]
+    yield f"Vosk, {name}, CPU s per s of audio, files", "", f"{result['file_cpu_per_audio_s']}"
+    yield f"Vosk, {name}, CPU s per s of audio, live", "", f"{result['live_cpu_per_audio_s']}"
+    yield f"Vosk, {name}, live streams a core", "", f"{result['live_recognisers_per_core']}"
+    yield "recording measured and hashed, times real time", "", f"{result['examine_times_real_time']:,}"
+
+
+def _clocks(result: dict[str, Any]) -> Iterator[Row]:
+    for name, seconds in result.items():
+        if name == "load_s":
+            yield "work calendar loaded, s", "", f"{seconds}"
+            continue
+        yield f"deadlines: {name.removesuffix('_s').replace('_', ' ')}, s a million", "", f"{seconds}"
+
+
+ROWS: Mapping[str, Rows] = {
+    "ami": _ami,
+    "ivr": _ivr,
+    "flow": _flow,
+    "api": _api,
+    "speech": _speech,
+    "clocks": _clocks,
+}
+"""Bench -> the rows of its result."""
