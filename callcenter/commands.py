@@ -6,6 +6,7 @@ somebody. The asker waits for the row, not for the process.
 """
 
 import asyncio
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -15,7 +16,7 @@ from sqlalchemy import func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from callcenter.db import Database, listen, notify
+from callcenter.db import Database, DatabaseAway, listen, notify
 from callcenter.tables import call_command
 from callcenter.types import Actor, CallId
 
@@ -23,6 +24,8 @@ ASKED = "call_command"
 DONE = "call_command_done"
 STALE_S = 20.0
 """A command nobody took for this long is not carried out any more: the call has moved on."""
+AGAIN_S = 0.2
+"""Whoever waits for a command asks again so long after a lost connection."""
 
 
 class Kind(StrEnum):
@@ -108,13 +111,15 @@ async def ask(
 
 
 async def wait(database: Database, command_id: int, *, within_s: float) -> Result:
-    """The command's end. Raises StillRunning when it has none within `within_s`."""
+    """The command's end, also when PostgreSQL is away meanwhile. Raises StillRunning after `within_s` without one."""
     try:
         async with asyncio.timeout(within_s):
             while True:
-                async with listen(database, DONE) as told:
-                    if (result := await _told_end(database, command_id, told)) is not None:
-                        return result
+                with suppress(DatabaseAway):
+                    async with listen(database, DONE) as told:
+                        if (result := await _told_end(database, command_id, told)) is not None:
+                            return result
+                await asyncio.sleep(AGAIN_S)
     except TimeoutError:
         raise StillRunning from None
 

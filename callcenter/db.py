@@ -30,6 +30,9 @@ AWAY: tuple[type[BaseException], ...] = (
 """What a lost, starting or full server looks like from here; a whole transaction may be tried again."""
 
 
+BROKEN_OFF = (ConnectionError, asyncpg.InterfaceError, asyncpg.InternalClientError)
+"""What asyncpg says when the server goes in the very moment of a statement, before it knows the connection closed."""
+
 PASSING = ("08", "40", "53", "57", "58", "55P03")
 """SQLSTATEs, or their classes, of what passes by itself: a connection, a deadlock, connections or disk used up, a
 shutdown, a statement or a lock that took too long, an I/O error (PostgreSQL manual, appendix A)."""
@@ -85,7 +88,7 @@ class Database:
         except AWAY as error:
             raise DatabaseAway(str(error)) from error
         except DBAPIError as error:
-            if error.connection_invalidated or _passes(error.orig):
+            if error.connection_invalidated or _passes(error.orig) or isinstance(_told_by_asyncpg(error), BROKEN_OFF):
                 raise DatabaseAway(str(error)) from error
             raise
         except asyncpg.PostgresError as error:
@@ -103,6 +106,10 @@ class Database:
         """Give every connection back."""
         self.ear.close()
         await self.engine.dispose()
+
+
+def _told_by_asyncpg(error: DBAPIError) -> BaseException | None:
+    return error.orig.__cause__ if error.orig is not None else None
 
 
 def _refuse_closed(connection: Any, *_: object) -> None:

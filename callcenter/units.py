@@ -1,4 +1,4 @@
-"""Handling units as the calls need them: who can be brought in, under which number. The list itself is configuration."""
+"""Handling units as calls need them: who can be brought in, under which number. The list is configuration."""
 
 from collections.abc import Iterable
 

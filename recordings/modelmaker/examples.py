@@ -5,6 +5,7 @@ import multiprocessing
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from enum import Enum
 from typing import TypeVar
 
 import numpy as np
@@ -16,6 +17,7 @@ from recordings.modelmaker.telephone import (
     NOT_SPEECH,
     RATE,
     TRAINING,
+    UNHARMED,
     Pcm,
     Samples,
     not_speech,
@@ -35,6 +37,18 @@ J = TypeVar("J")
 R = TypeVar("R")
 
 
+class Way(Enum):
+    """How an utterance is said: by voices and over lines to learn from, by others over worse lines to be tested on,
+    or by the plain voice with nothing done to it, as the demonstration and the tests speak."""
+
+    TRAINING = "training"
+    HELD_OUT = "held out"
+    PLAIN = "plain"
+
+
+_LINES = {Way.TRAINING: TRAINING, Way.HELD_OUT: HELD_OUT, Way.PLAIN: UNHARMED}
+
+
 @dataclass(frozen=True, slots=True)
 class Job:
     """One utterance to be made: `clauses` of words, or a kind of no speech. The seed decides everything else."""
@@ -42,7 +56,7 @@ class Job:
     seed: int
     clauses: tuple[tuple[str, ...], ...] = ()
     not_speech: str = ""
-    held_out: bool = False
+    way: Way = Way.TRAINING
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,16 +101,16 @@ def hear(job: Job) -> Utterance | None:
         text, syllables = spelled(job.clauses)
     except NotASyllable:
         return None
-    spoken = _synthesiser().say(text, _delivery(rng, HELD_OUT_VOICES if job.held_out else VOICES))
-    # Half of the speakers get another vocal tract.
-    warp = 1.0 if job.held_out or rng.random() < 0.4 else rng.uniform(0.88, 1.14)
+    spoken = _synthesiser().say(text, _delivery(rng, job.way))
+    # Three of five speakers get another vocal tract.
+    warp = 1.0 if job.way is not Way.TRAINING or rng.random() < 0.4 else rng.uniform(0.88, 1.14)
     samples = resampled(spoken.samples, spoken.rate, warp)
     stretch = len(samples) / RATE / spoken.seconds
     spans = align([(at_s * stretch, name) for at_s, name in spoken.phonemes], syllables, len(samples) / RATE)
     if spans is None:
         return None
     samples, spans = _between_silences(samples, spans, *rng.uniform(0.1, 0.6, 2))
-    return Utterance(through_a_line(samples, rng, _babble(), HELD_OUT if job.held_out else TRAINING), tuple(spans))
+    return Utterance(through_a_line(samples, rng, _babble(), _LINES[job.way]), tuple(spans))
 
 
 def example(job: Job, pdf_ids: Mapping[str, int]) -> Example | None:
@@ -125,7 +139,10 @@ def _work_off(part: tuple[Callable[[J], R], Sequence[J]]) -> list[R]:
     return [work(job) for job in jobs]
 
 
-def _delivery(rng: np.random.Generator, voices: Sequence[str]) -> Delivery:
+def _delivery(rng: np.random.Generator, way: Way) -> Delivery:
+    if way is Way.PLAIN:
+        return Delivery(VOICES[0])
+    voices = VOICES if way is Way.TRAINING else HELD_OUT_VOICES
     voice = voices[int(rng.integers(0, len(voices)))]
     return Delivery(voice, int(rng.integers(115, 215)), int(rng.integers(20, 80)), int(rng.integers(20, 90)))
 

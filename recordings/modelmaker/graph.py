@@ -19,6 +19,10 @@ PAUSE_PROBABILITY = 0.25
 """Of a pause after a word, and before the first."""
 
 
+WORD_COST = 1.0
+"""Of every word: without it a drawn-out syllable is heard as two words."""
+
+
 class Arc(NamedTuple):
     """From a state to a state, reading and writing a label (0: none), at a cost (-log probability)."""
 
@@ -83,12 +87,12 @@ def lexicon_text(lexicon: Lexicon, table: PhoneTable) -> str:
         f"{pausing} {between} {table.ids[SILENCE]} 0 0",
     ]
     for word, phones in _entries(lexicon, table):
-        state, writes = between, word
+        state, writes, cost = between, word, WORD_COST
         for phone in phones[:-1]:
-            rows.append(f"{state} {free} {phone} {writes} 0")
-            state, writes, free = free, 0, free + 1
-        rows.append(f"{state} {between} {phones[-1]} {writes} {no_pause:.5f}")
-        rows.append(f"{state} {pausing} {phones[-1]} {writes} {pause:.5f}")
+            rows.append(f"{state} {free} {phone} {writes} {cost}")
+            state, writes, cost, free = free, 0, 0.0, free + 1
+        rows.append(f"{state} {between} {phones[-1]} {writes} {cost + no_pause:.5f}")
+        rows.append(f"{state} {pausing} {phones[-1]} {writes} {cost + pause:.5f}")
     rows.append(f"{between} 0")
     return "\n".join(rows) + "\n"
 

@@ -6,15 +6,16 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from recordings.modelmaker.examples import Job, Utterance, hear, spread
+from recordings.modelmaker.examples import Job, Utterance, Way, hear, spread
 from recordings.modelmaker.segmenter import Segmenter
 from recordings.modelmaker.sentences import FREE_FILE, LONG, PAUSE, SHORT, Corpus, lines, script, sentences
 from recordings.modelmaker.telephone import NOT_SPEECH, RATE, Pcm
 
 MANIFEST = "heldout.jsonl"
 TEMPLATE_SENTENCES = 150
-FREE_TIMES, SCRIPT_TIMES, NOT_SPEECH_TIMES = 2, 3, 5
-"""How often each of them is made, each time by another voice over another line."""
+TIMES = {"template": 1, "free": 2, "script": 3, "plain": 1}
+"""How often a sentence of each group is said, each time by another voice over another line."""
+NOT_SPEECH_TIMES = 5
 _SEED = 99_000_000
 """Far from the seeds of training."""
 
@@ -23,7 +24,7 @@ class HeldOut(BaseModel):
     """One line of the manifest. Times of the first and the last sound, in seconds; `text` is empty for no speech."""
 
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
-    group: str = Field(description="template, free, script, or a kind of no speech")
+    group: str = Field(description="template, free, script, plain, or a kind of no speech")
     file: str
     text: str
     start_s: float
@@ -31,13 +32,15 @@ class HeldOut(BaseModel):
 
 
 def held_out_texts(corpus: Corpus, seed: int) -> dict[str, list[str]]:
-    """Group -> sentences that training must not have: drawn from the templates, in free wording, of the script."""
+    """Group -> sentences that training must not have: drawn from the templates, in free wording, and a script's lines
+    twice: over the same bad lines, and by the plain voice of the demonstration."""
     drawn = dict.fromkeys(said for said in sentences(corpus, 20 * TEMPLATE_SENTENCES, seed + 1))
     telling = [said for said in drawn if SHORT <= len(said) <= 2 * LONG]
     return {
         "template": telling[:TEMPLATE_SENTENCES],
         "free": list(lines(FREE_FILE)),
         "script": script(corpus, seed + 2),
+        "plain": script(corpus, seed + 2),
     }
 
 
@@ -48,11 +51,15 @@ def bare(text: str) -> str:
 
 def write_held_out(folder: Path, texts: dict[str, list[str]], segmenter: Segmenter, processes: int) -> int:
     """Writes the sounds and the manifest; answers how many there are."""
-    times = {"template": 1, "free": FREE_TIMES, "script": SCRIPT_TIMES}
-    wanted = [(group, text) for group, all_of_it in texts.items() for text in all_of_it for _ in range(times[group])]
+    wanted = [(group, text) for group, all_of_it in texts.items() for text in all_of_it for _ in range(TIMES[group])]
     wanted += [(kind, "") for kind in NOT_SPEECH for _ in range(NOT_SPEECH_TIMES)]
     jobs = [
-        Job(_SEED + i, tuple(tuple(clause) for clause in segmenter.clauses(text)), "" if text else group, held_out=True)
+        Job(
+            _SEED + i,
+            tuple(tuple(clause) for clause in segmenter.clauses(text)),
+            "" if text else group,
+            Way.PLAIN if group == "plain" else Way.HELD_OUT,
+        )
         for i, (group, text) in enumerate(wanted)
     ]
     folder.mkdir(parents=True, exist_ok=True)

@@ -18,7 +18,7 @@ MODEL_CONF = f"""--min-active=200
 --max-active=2500
 --beam=12.0
 --lattice-beam=3.0
---acoustic-scale=0.5
+--acoustic-scale=0.4
 --frame-subsampling-factor={SUBSAMPLING}
 --endpoint.silence-phones={SILENCE_ID}
 --endpoint.rule2.min-trailing-silence=0.5

@@ -26,6 +26,7 @@ class Line:
 
 TRAINING = Line(0.67, (5.0, 30.0))
 HELD_OUT = Line(1.0, (10.0, 25.0))
+UNHARMED = Line(0.0, (30.0, 30.0))
 
 
 def resampled(samples: NDArray[Any], rate: int, warp: float = 1.0) -> Samples:

@@ -3,6 +3,7 @@
 A whole hotline of real processes; after each fault every invariant of `callcenter verify` is kept.
 """
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Any
@@ -19,6 +20,7 @@ from callcenter.types import CallId, Party
 from tests.support.eventually import eventually
 from tests.support.faults import (
     LiveStream,
+    broken_lines,
     kill,
     restart,
     rows,
@@ -34,6 +36,7 @@ pytestmark = pytest.mark.stack
 
 PARTS = ("listen", "work", "serve")
 """Without the menu Asterisk goes straight to the queue."""
+REPAIRED = "SELECT * FROM recording WHERE call_id = :id AND state = 'repaired'"
 STEP_BYTES = 32 * 1024
 """Asterisk writes recordings in steps of this size; two seconds."""
 
@@ -132,11 +135,7 @@ async def test_asterisk_is_killed_in_a_three_party_call(story: Story) -> None:
     assert gap.cause
     assert call.ended_at == gap.from_at, "it ended when Asterisk died, not when it was back"
 
-    files = await until_rows(
-        story.hotline,
-        "SELECT * FROM recording WHERE call_id = :id AND state = 'repaired'",
-        id=spoken.call_id,
-    )
+    files = await until_rows(story.hotline, REPAIRED, id=spoken.call_id)
     assert {(file.party, file.kind) for file in files} == {
         (Party.CITIZEN, "leg"),
         (Party.CITIZEN, "mix"),
@@ -289,6 +288,35 @@ async def test_valkey_is_killed_and_only_the_screens_notice(story: Story) -> Non
         hang_up(citizen)
 
 
+# ---- everything --------------------------------------------------------------------------------------------------
+
+
+async def test_the_power_fails_in_a_three_party_call(story: Story) -> None:
+    spoken, _ = await three_party(story)
+    await all_on_disk(story, spoken.call_id, legs=3)
+    stack = story.hotline.stack
+    services = (stack.asterisk, stack.postgres, stack.valkey)
+    await asyncio.gather(*(part.kill9() for part in (*services, *story.hotline.processes.values())))
+    failed_at = datetime.now(UTC)
+    for phone in story.phones:
+        for call in phone.calls:
+            call.vanish()
+    await asyncio.gather(*(part.boot() for part in services))
+    for name in PARTS:
+        await story.hotline.start_process(name)
+    for phone in (story.first, story.second, story.boss):
+        await phone.register()
+
+    ended = await over(story, spoken.call_id)
+    assert (ended.exit_reason, ended.agent) == ("interrupted", FIRST)
+    assert ended.ended_at
+    assert ended.ended_at <= failed_at, "it ended when the power failed, not when it was back"
+    files = await until_rows(story.hotline, REPAIRED, id=spoken.call_id)
+    assert len(files) == 4
+    assert (await ticket_of(story, spoken.call_id)).state == "draft"
+    await a_new_call_works(story)
+
+
 # ---- the proof ---------------------------------------------------------------------------------------------------
 
 
@@ -297,9 +325,4 @@ async def test_the_operators_verify_finds_every_invariant_kept(story: Story) -> 
     told = await verified_by_hand(story.hotline)
     assert "BROKEN" not in told
     assert told.count("holds") >= 8
-
-
-async def test_dump(story: Story) -> None:
-    import shutil
-
-    shutil.copytree(story.hotline.stack.folder.path / "log", "/tmp/w/faults/log", dirs_exist_ok=True)
+    assert broken_lines(story.hotline) == []

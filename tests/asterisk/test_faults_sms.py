@@ -25,6 +25,7 @@ from tests.support.eventually import eventually
 from tests.support.faults import (
     RECOVERED_WITHIN_S,
     Gate,
+    broken_lines,
     kill,
     restart,
     rows,
@@ -246,3 +247,7 @@ async def test_kannel_is_killed_with_a_citizens_reply_in_its_hands(desk: Desk) -
         id=ticket,
     )
     assert [reply.state for reply in replies] == ["counted"]
+
+
+async def test_nothing_broke_that_no_fault_explains(desk: Desk) -> None:
+    assert broken_lines(desk.hotline) == []

@@ -17,13 +17,14 @@ SOON_S = 10.0
 async def close_others(db: Database) -> None:
     """The server ends every other connection to this database, as a restart would."""
     async with db.transaction() as tx:
-        await tx.execute(text(f"SELECT pg_terminate_backend(pid) {OTHERS}"))
+        ended = list((await tx.execute(text(f"SELECT pid, pg_terminate_backend(pid) {OTHERS}"))).scalars())
 
     async def gone() -> bool:
         # The news that a connection was closed may be on its way still.
         with suppress(DatabaseAway):
             async with db.transaction() as tx:
-                return not (await tx.execute(text(f"SELECT count(*) {OTHERS}"))).scalar_one()
+                left = text(f"SELECT count(*) {OTHERS} AND pid = ANY(:ended)")
+                return not (await tx.execute(left, {"ended": ended})).scalar_one()
         return False
 
     await eventually(gone, "the other connections have ended")

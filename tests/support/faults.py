@@ -95,6 +95,17 @@ async def verified_by_hand(hotline: Hotline) -> str:
     return await run([sys.executable, "-m", "callcenter", "verify"], what="callcenter verify", env=env)
 
 
+UNEXPECTED = ("could not be told", "was refused", "could not be read", "a command broke", "never retrieved")
+"""What our processes log only when something broke that no fault explains."""
+
+
+def broken_lines(hotline: Hotline) -> list[str]:
+    """Such lines of every process's log."""
+    logs = [process.log_file for process in hotline.processes.values()]
+    lines = [line for log in logs for line in log.read_text(encoding="utf-8").splitlines()]
+    return [line for line in lines if any(words in line for words in UNEXPECTED)]
+
+
 class Gate:
     """A TCP relay in front of a server: passes everything on, until it is told to keep it.
 

@@ -50,7 +50,7 @@ async def route(agi: AgiSession) -> None:
 
 async def reached(condition: Callable[[], bool]) -> None:
     """Let the loop run until it holds; `serving` sets the deadline."""
-    while not condition():  # noqa: ASYNC110 a state of the server, for which it has no event
+    while not condition():
         await asyncio.sleep(0)
 
 

@@ -1,5 +1,6 @@
 """Lexicon, grammar and transition-ids as plain rows, before and after kaldifst."""
 
+import math
 from collections import defaultdict
 from collections.abc import Iterator
 
@@ -7,7 +8,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recordings.modelmaker.graph import Arc, Machine, in_transitions, lexicon_text, read_machine, words_txt
+from recordings.modelmaker.graph import (
+    PAUSE_PROBABILITY,
+    WORD_COST,
+    Arc,
+    Machine,
+    in_transitions,
+    lexicon_text,
+    read_machine,
+    words_txt,
+)
 from recordings.modelmaker.language import BEGIN, END, Language, grammar_text, learn
 from recordings.modelmaker.lexicon import PhoneTable, make_lexicon
 
@@ -90,6 +100,16 @@ def read(after: dict[int, list[list[str]]], state: int, word: int) -> list[str]:
         arc = next(a for a in after[int(arc[0])])
         way.append(arc[1])
     return way
+
+
+@pytest.mark.parametrize("word", ["停水", "二"])
+def test_every_word_costs_once(word: str) -> None:
+    after = arcs(lexicon_text(lexicon := make_lexicon([word]), PhoneTable(lexicon.phones)))
+    state, cost = 1, 0.0
+    while state != 1 or not cost:
+        arc = after[state][0]
+        state, cost = int(arc[0]), cost + float(arc[3])
+    assert cost == pytest.approx(WORD_COST - math.log(1 - PAUSE_PROBABILITY), abs=1e-4)
 
 
 def test_marks_are_no_longer_read_from_the_composed_machine() -> None:

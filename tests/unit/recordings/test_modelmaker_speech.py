@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recordings.modelmaker.examples import Job, example, hear, plan, spread
+from recordings.modelmaker.examples import Job, Way, example, hear, plan, spread
 from recordings.modelmaker.features import FRAME_S, frame_labels, output_frames
 from recordings.modelmaker.heldout import HeldOut, held_out_texts
 from recordings.modelmaker.lexicon import SILENCE, spelled
@@ -144,7 +144,7 @@ def test_plan_holds_sentences_any_words_and_no_speech() -> None:
     assert {job.not_speech for job in jobs} == {"", *NOT_SPEECH}
     assert sum(bool(job.not_speech) for job in jobs) == 40
     assert {clauses for job in jobs if len(clauses := job.clauses) == 2} == {(("你好",), ("停电", "了"))}
-    assert not any(job.held_out for job in jobs)
+    assert {job.way for job in jobs} == {Way.TRAINING}
 
 
 def test_no_speech_is_one_silence() -> None:
@@ -163,10 +163,11 @@ def test_work_comes_back_in_order() -> None:
     assert spread(abs, [-number for number in numbers], 2, parts=3) == numbers
 
 
-def test_held_out_texts_have_three_groups_and_are_repeatable() -> None:
-    corpus = Corpus(("我要反映{place}的{trouble}", "你好"), {"place": ["甲村", "乙村"], "trouble": ["停水", "停电"]})
+def test_held_out_texts_have_four_groups_and_are_repeatable() -> None:
+    slots = {"place": ["甲村", "乙村"], "trouble": ["停水", "停电"], "town": ["甲镇"], "estate": ["幸福小区"]}
+    corpus = Corpus(("我要反映{place}的{trouble}", "你好"), slots)
     texts = held_out_texts(corpus, 1)
-    assert list(texts) == ["template", "free", "script"]
+    assert list(texts) == ["template", "free", "script", "plain"]
     assert texts == held_out_texts(corpus, 1)
     assert "我要反映甲村的停水" in texts["template"]
     assert "你好" not in texts["template"]

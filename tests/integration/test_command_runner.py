@@ -1,0 +1,125 @@
+"""What nobody asks for a second time is done all the same: commands of the story across crashes and lost links."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+from sqlalchemy import text
+
+from callcenter import commands
+from callcenter.ami import AmiClient
+from callcenter.command_runner import CommandRunner
+from callcenter.commands import Kind, State
+from callcenter.control import Control
+from callcenter.db import Database
+from callcenter.tracker import Tracker
+from callcenter.types import Actor, CallId, PhoneNumber
+from tests.support.eventually import eventually
+from tests.support.fake_ami import Action, FakeAmi, error, success
+from tests.support.told import VAULT
+
+STORY = Actor("system", "story")
+ID = CallId("a-1763800000.12")
+LEFT_BEHIND = ["a-1763800000.13", f"u-{ID}-1"]
+
+
+@pytest.fixture
+async def fake() -> AsyncIterator[FakeAmi]:
+    async with FakeAmi(username="actions") as server:
+        yield server
+
+
+@asynccontextmanager
+async def running(db: Database, fake: FakeAmi) -> AsyncIterator[CommandRunner]:
+    """A runner at work over the played Asterisk."""
+    client = AmiClient(host="127.0.0.1", port=fake.port, username="actions", secret="s3cret")
+    await client.start()
+    control = Control(client, node="a", caller_number=PhoneNumber("12345"), audiosocket_address=("127.0.0.1", 12004))
+    runner = CommandRunner(db, control, Tracker(), VAULT, "a", b"secret")
+    task = asyncio.create_task(runner.run())
+    try:
+        yield runner
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        await client.close()
+
+
+async def ask(db: Database, kind: Kind, **args: object) -> int:
+    async with db.transaction() as tx:
+        return await commands.ask(tx, kind, key=f"{kind}:1", node="a", actor=STORY, call_id=ID, args=args)
+
+
+async def until_state(db: Database, command: int, wanted: State) -> None:
+    async def so() -> bool:
+        result = await commands.result_of(db, command)
+        return result is not None and result.state == wanted
+
+    await eventually(so, f"the command is {wanted}")
+
+
+def hung_up(fake: FakeAmi) -> list[str]:
+    return [action.get("Channel") for action in fake.named("Hangup")]
+
+
+async def test_legs_left_behind_are_ended_though_the_process_died_over_it(db: Database, fake: FakeAmi) -> None:
+    command = await ask(db, Kind.END_OTHERS, channels=LEFT_BEHIND)
+    async with db.transaction() as tx:
+        await commands.take(tx, "a")
+        await tx.execute(text("UPDATE call_command SET asked_at = asked_at - interval '1 hour'"))
+    fake.answers["Hangup"] = lambda action: (
+        success(action) if action.get("Channel") == LEFT_BEHIND[1] else error(action, "No such channel")
+    )
+    async with running(db, fake):
+        await until_state(db, command, State.DONE)
+    assert hung_up(fake) == LEFT_BEHIND
+
+
+async def test_a_stranded_citizen_is_brought_back_once_asterisk_can_be_reached(db: Database, fake: FakeAmi) -> None:
+    await fake.stop()
+    async with running(db, fake):
+        command = await ask(db, Kind.REQUEUE, channel=ID, units=[])
+
+        async def taken() -> bool:
+            async with db.transaction() as tx:
+                return bool((await tx.execute(text("SELECT 1 FROM call_command WHERE state = 'running'"))).all())
+
+        await eventually(taken, "the command is taken")
+        await fake.listen()
+        await until_state(db, command, State.DONE)
+    assert [action.get("Channel") for action in fake.named("Redirect")] == [ID]
+
+
+async def test_a_stranded_citizen_is_not_moved_twice_when_nobody_knows_whether_it_happened(
+    db: Database, fake: FakeAmi
+) -> None:
+    def cut(action: Action) -> bytes:
+        fake.cut()
+        return b""
+
+    fake.answers["Redirect"] = cut
+    command = await ask(db, Kind.REQUEUE, channel=ID, units=[])
+    async with running(db, fake):
+        await until_state(db, command, State.UNKNOWN)
+    assert len(fake.named("Redirect")) == 1
+
+
+async def test_a_command_taken_in_a_commit_that_was_never_confirmed_is_nobodys(db: Database, fake: FakeAmi) -> None:
+    async with running(db, fake):
+        done = await ask(db, Kind.GOODBYE, channel=ID)
+        await until_state(db, done, State.DONE)
+        async with db.transaction() as tx:
+            lost = await commands.ask(tx, Kind.TAP, key="tap:1", node="a", actor=STORY, call_id=ID)
+            await commands.take(tx, "a")
+            # As when PostgreSQL dies with the answer to COMMIT: the connection that listens breaks, too.
+            await tx.execute(
+                text(
+                    """SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+                       WHERE datname = current_database() AND pid <> pg_backend_pid() AND query LIKE 'LISTEN%'"""
+                )
+            )
+        await until_state(db, lost, State.UNKNOWN)
+    result = await commands.result_of(db, lost)
+    assert result is not None
+    assert result.code == "restarted"
