@@ -4,7 +4,7 @@ ARGS ?=
 BIN := .venv/bin
 SOURCES := callcenter config ivr recordings ticketing tests
 
-.PHONY: help setup demo test bench lint wheel stop clean
+.PHONY: help setup demo test bench lint model wheel stop clean
 
 help:
 	@echo "make setup              everything this needs, into .venv and .cache (apt for a few programs)"
@@ -13,6 +13,7 @@ help:
 	@echo "make test               all tests, with real Asterisk, PostgreSQL, Valkey and Kannel; ARGS go to pytest"
 	@echo "make bench              numbers on this machine"
 	@echo "make lint               ruff, format check, mypy --strict"
+	@echo "make model              the demo speech model anew from synthetic speech, into .build/model (docs/speech-model.md)"
 	@echo "make wheel              the package with prompts, policies, templates and migrations inside, in dist/"
 	@echo "make stop               end what make demo left running"
 	@echo "make clean              stop, then remove run folders and caches of tools (keeps .venv and downloads)"
@@ -33,6 +34,12 @@ lint: setup
 	@$(BIN)/ruff check $(SOURCES)
 	@$(BIN)/ruff format --check $(SOURCES)
 	@$(BIN)/mypy
+
+model: setup
+	@test -x .build/model-venv/bin/python || $(PYTHON) -m venv .build/model-venv
+	@.build/model-venv/bin/python -m pip install --quiet --requirement recordings/modelmaker/requirements.txt
+	@nice .build/model-venv/bin/python -m recordings.modelmaker --out .build/model --held-out .build/model-held-out $(ARGS)
+	@$(BIN)/python -m recordings.modelmaker.evaluate recordings/demo_model .build/model .build/model-held-out
 
 wheel: setup
 	@$(BIN)/python -m hatchling build -t wheel
