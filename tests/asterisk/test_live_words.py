@@ -179,9 +179,12 @@ async def test_after_kill_9_the_files_are_repaired_and_the_loss_is_a_gap(tx: Asy
         }
         assert all(one.state is State.REPAIRED for one in await store.recordings_of(tx, [talk.call_id]))
         gaps = await store.gaps_of(tx, [talk.call_id])
-        assert {(gap.party, gap.cause) for gap in gaps} == {
-            (Party.CITIZEN, Cause.ASTERISK_KILLED),
-            (Party.AGENT, Cause.ASTERISK_KILLED),
+        # A kill right after a flush loses nothing of that leg; 16,000 bytes are a second.
+        heard_s = {
+            leg.party: (spool / name_of(leg.call_id, leg.party, leg.channel_id).name).stat().st_size / 16_000
+            for leg in legs
         }
+        short = {leg.party for leg in legs if heard_s[leg.party] < leg.seconds}
+        assert {(gap.party, gap.cause) for gap in gaps} == {(party, Cause.ASTERISK_KILLED) for party in short}
         later = killed_at + timedelta(minutes=1)
         assert await service.monitor(tx, spool, legs, later) == ()

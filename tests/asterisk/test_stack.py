@@ -110,7 +110,7 @@ async def test_committed_rows_survive_a_kill_9_of_postgresql(own: Stack) -> None
     connection = await asyncpg.connect(url)
     await connection.execute("create table kept (word text); insert into kept values ('办结')")
     await own.postgres.kill9()
-    await connection.close(timeout=1)
+    connection.terminate()
     await own.postgres.boot()
     connection = await asyncpg.connect(url)
     assert await connection.fetchval("select word from kept") == "办结"
