@@ -17,17 +17,18 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from callcenter import commands, metrics, missed
+from callcenter.agents import WRAP_UP
 from callcenter.call_events import Place
 from callcenter.call_facts import Situation
 from callcenter.calls import Call, Leg
 from callcenter.commands import Command, Kind, Result, State
 from callcenter.control import CallLegs, Control
-from callcenter.control_errors import EMERGENCY, ControlError, OutcomeUnknown, PbxAway, UnitTarget
+from callcenter.control_errors import EMERGENCY, ControlError, LegGone, OutcomeUnknown, PbxAway, PbxRefused, UnitTarget
 from callcenter.db import Database, DatabaseAway, listen
 from callcenter.streams import stream_of
 from callcenter.tables import handling_unit
 from callcenter.tracker import Tracker
-from callcenter.types import AgentId, CallId, ChannelId, IdentityId, Party, PhoneNumber, UnitId
+from callcenter.types import AgentId, CallId, ChannelId, IdentityId, Party, PhoneNumber, QueueName, UnitId
 from callcenter.vault import Vault
 
 log = logging.getLogger(__name__)
@@ -272,7 +273,15 @@ class CommandRunner:
         return {"ended": sum(ended)}
 
     async def requeue(self, command: Command) -> dict[str, Any]:
-        """The citizen goes back to the head of the queue; a unit left waiting is let go."""
+        """The citizen goes back to the head of the queue; a unit left waiting is let go.
+
+        The agent who was lost is paused first: the reconciler would do it too, but perhaps only after the queue has
+        offered the citizen to the same silent telephone again.
+        """
+        queue, lost = str(command.args.get("queue", "")), str(command.args.get("agent", ""))
+        if queue and lost:
+            with contextlib.suppress(PbxRefused, LegGone):  # no member any more
+                await self.control.queue_pause(QueueName(queue), AgentId(lost), paused=True, reason=WRAP_UP)
         for unit in command.args.get("units", []):
             await self.control.drop(ChannelId(str(unit)))
         await self.control.requeue(ChannelId(str(command.args["channel"])))

@@ -249,7 +249,8 @@ async def citizen_left(told: Told, fact: call_facts.CitizenLeft) -> Screens:
 async def citizen_stranded(told: Told, fact: call_facts.CitizenStranded) -> Screens:
     """No agent is left: back to the head of the queue, or a goodbye to one who has been served."""
     kind = commands.Kind.GOODBYE if fact.had_unit else commands.Kind.REQUEUE
-    args = {"channel": fact.channel_id, "units": list(fact.others)}
+    call = told.change.after
+    args = {"channel": fact.channel_id, "units": list(fact.others), "queue": call.queue, "agent": call.agent}
     await _command(told, kind, fact, key=f"{kind}:{fact.call_id}:{fact.at.timestamp():.6f}", args=args)
     return (_screen("call.stranded", fact, had_unit=fact.had_unit),)
 
