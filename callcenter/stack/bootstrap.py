@@ -35,6 +35,8 @@ PROGRAMS = {
     "ffmpeg": "ffmpeg",
 }
 """A program we need and the Debian or Ubuntu package it comes in."""
+FONT = ("fonts-wqy-microhei", Path("/usr/share/fonts/truetype/wqy/wqy-microhei.ttc"))
+"""A font with Chinese characters for reports: the package and the file it brings."""
 FETCHERS = {"mmdebstrap": ("mmdebstrap", "debian-archive-keyring")}
 """The same for what fetches a private Asterisk."""
 ASTERISK_TREE = ("--include=asterisk,asterisk-modules", "sid")
@@ -69,7 +71,7 @@ def main() -> int:
 
 
 def programs() -> str:
-    """What the distribution has: Kannel, espeak-ng, ffmpeg, and the means to fetch Asterisk and make a venv."""
+    """What the distribution has: Kannel, espeak-ng, ffmpeg, a Chinese font; what fetches Asterisk and makes a venv."""
     missing = _missing_packages()
     if not missing:
         return "all there"
@@ -146,6 +148,7 @@ STEPS: tuple[tuple[str, Callable[[], str]], ...] = (
 def _missing_packages() -> list[str]:
     """Packages to install, each once."""
     packages = [package for program, package in PROGRAMS.items() if not _which(program)]
+    packages += [] if FONT[1].is_file() else [FONT[0]]
     try:
         import ensurepip  # noqa: F401 - Debian ships it apart
     except ImportError:
