@@ -43,6 +43,10 @@ class Role(StrEnum):
     AGENT = "agent"
     DISPATCHER = "dispatcher"
     UNIT = "unit"
+    UNIT_HEAD = "unit_head"
+    """The responsible person of a unit (主要负责人): signs for it."""
+    LEADER = "leader"
+    """Signs for the hotline office or the government, by the titles of the account."""
     REVIEWER = "reviewer"
     SUPERVISOR = "supervisor"
     AUDITOR = "auditor"
@@ -102,6 +106,8 @@ class Actor:
     """Login name, or the part of the system (`survey`, `reconciler`)."""
     roles: frozenset[Role] = frozenset()
     unit: UnitId | None = None
+    titles: frozenset[str] = frozenset()
+    """Offices a policy's signature steps name (县热线办负责人); only a leader holds any."""
 
     def __str__(self) -> str:
         return f"{self.kind}:{self.name}"

@@ -46,12 +46,17 @@ WORKED = frozenset({DayKind.WORKDAY, DayKind.MAKEUP_WORKDAY})
 
 
 class Clock(StrEnum):
-    """The four kinds of time the regulations use; the value is the unit in a policy file."""
+    """The kinds of time the regulations use; the value is the unit in a policy file."""
 
     WORKING_DAY = "wd"
     NATURAL_HOUR = "h"
     NATURAL_MINUTE = "min"
     CALENDAR_DAY = "d"
+    CLOCK_TIME = "clock"
+    """Not a length but a time of day (WX-009, WX-010), see `due_at`; in a policy file `by`."""
+
+
+MINUTES_A_DAY = 24 * 60
 
 
 class FirstDay(StrEnum):
@@ -67,13 +72,22 @@ class DeadlineKind(StrEnum):
     DISPATCH = "dispatch"
     SIGN = "sign"
     HANDLE = "handle"
+    CONTACT = "contact"
     RETURN = "return"
+    PROGRESS = "progress"
+    ASSIST = "assist"
     SURVEY = "survey"
+    COMMITMENT = "commitment"
+    SUPERVISION = "supervision"
+    SUPPLEMENT = "supplement"
 
 
 @dataclass(frozen=True, slots=True)
 class Period:
-    """`amount` (1 to 3,660) of one clock's unit; prints as in a policy file."""
+    """`amount` (1 to 3,660) of one clock's unit; prints as in a policy file.
+
+    For CLOCK_TIME the amount is the minute of the day: 600 is 10:00, 1,440 the end of the day.
+    """
 
     amount: int
     clock: Clock
@@ -81,9 +95,13 @@ class Period:
     def __post_init__(self) -> None:
         if not 1 <= self.amount <= 3_660:
             raise BadPeriod(f"{self.amount} is not between 1 and 3660")
+        if self.clock is Clock.CLOCK_TIME and self.amount > MINUTES_A_DAY:
+            raise BadPeriod(f"minute {self.amount} is not within one day")
 
     def __str__(self) -> str:
-        return f"{self.amount}{self.clock}"
+        if self.clock is not Clock.CLOCK_TIME:
+            return f"{self.amount}{self.clock}"
+        return "end_of_day" if self.amount == MINUTES_A_DAY else f"{self.amount // 60:02d}:{self.amount % 60:02d}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,11 +210,21 @@ def _digest(first: date, codes: bytes, flags: bytes) -> str:
     return hashlib.sha256(first.isoformat().encode() + codes + flags).hexdigest()[:12]
 
 
+LENGTHS = frozenset(Clock) - {Clock.CLOCK_TIME}
+COUNTS_WORKING_DAYS = frozenset({Clock.WORKING_DAY, Clock.CLOCK_TIME})
+"""The clocks whose answer depends on which days are worked."""
+
+
+def by_time(at: time | None) -> Period:
+    """The limit `by` that time of this working day or the next; None: by the end of the day it begins on."""
+    return Period(MINUTES_A_DAY if at is None else at.hour * 60 + at.minute, Clock.CLOCK_TIME)
+
+
 def parse_period(text: str) -> Period:
     """`2wd`, `24h`, `30min`, `10d` as a Period. Raises BadPeriod."""
     number = text.rstrip("abcdefghijklmnopqrstuvwxyz")
     unit = text[len(number) :]
-    if not number.isascii() or not number.isdecimal() or len(number) > 4 or unit not in tuple(Clock):
+    if not number.isascii() or not number.isdecimal() or len(number) > 4 or unit not in LENGTHS:
         raise BadPeriod(f"{text[:20]!r}: write a number and wd, h, min or d, for example 2wd")
     return Period(int(number), Clock(unit))
 
@@ -217,18 +245,27 @@ def due_at(from_at: datetime, period: Period, calendar: Calendar, workdays: Work
     """The last moment that is still in time, aware UTC.
 
     from_at: aware. Working days and calendar days end at the end of day N; hours and minutes to the second.
+    A time of the clock is that time of this working day if still to come, else of the next; or the end of this day.
     Raises CalendarEnds when the calendar does not reach that far.
     """
     if period.clock is Clock.NATURAL_HOUR:
         return (from_at + timedelta(hours=period.amount)).astimezone(UTC)
     if period.clock is Clock.NATURAL_MINUTE:
         return (from_at + timedelta(minutes=period.amount)).astimezone(UTC)
+    if period.clock is Clock.CLOCK_TIME:
+        return _by_time(from_at, period.amount, calendar)
     start = local_day(from_at)
     if period.clock is Clock.CALENDAR_DAY:
         return at_local(start + ONE_DAY * period.amount, DAY_END)
     rule = workdays or WorkdayClock()
     before = start - ONE_DAY if rule.first is FirstDay.SAME_DAY else start
     return at_local(calendar.working_day_after(before, period.amount), rule.ends_at)
+
+
+def _by_time(at: datetime, minute: int, calendar: Calendar) -> datetime:
+    if minute == MINUTES_A_DAY:
+        return end_of_day(at)
+    return by_clock_time(at, time(minute // 60, minute % 60), calendar)
 
 
 def deadline(
@@ -242,7 +279,7 @@ def deadline(
 ) -> Deadline:
     """The deadline of one rule from one moment on. Raises CalendarEnds."""
     due = due_at(from_at, period, calendar, workdays)
-    counts_days = period.clock is Clock.WORKING_DAY
+    counts_days = period.clock in COUNTS_WORKING_DAYS
     return Deadline(
         rule_id=rule_id,
         kind=kind,

@@ -1,11 +1,15 @@
 """What an accepted command changes: the ticket's values, its deadlines, and the facts it makes true. PURE."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from ticketing.clocks import DeadlineKind, Period, deadline
+from ticketing.aftercare.closing import closing_of, is_exempt
+from ticketing.aftercare.commitments import promised
+from ticketing.aftercare.follow_rules import Closing
+from ticketing.aftercare.reviews import outcome_of
+from ticketing.clocks import DeadlineKind, deadline
 from ticketing.commands import (
     AddAssist,
     Answer,
@@ -19,23 +23,37 @@ from ticketing.commands import (
     Refer,
     Register,
     Reject,
+    RejectReply,
     Reply,
     Rework,
+    ReworkMode,
 )
-from ticketing.policy import Anchor, LimitRule, first_fit, handle_limit, statutory_rule
+from ticketing.dispatch.asking import new_deadline
+from ticketing.limits.limits import dispatch_limit, progress_rule, unit_limits
+from ticketing.policy import Anchor, LimitRule, Policy, When, statutory_rule
 from ticketing.record import Context, Due, Ticket
-from ticketing.words import Event
+from ticketing.words import Event, Flag, State
 
 TITLE_LENGTH = 30
 
 
-def _edit(ticket: Ticket, detail: Edit | Register, _: Context) -> Ticket:
+def _edit(ticket: Ticket, detail: Edit | Register, context: Context) -> Ticket:
     given = detail.changes.given()
-    return replace(ticket, **given, typed=ticket.typed | given.keys())  # type: ignore[arg-type]
+    changed = replace(ticket, **given, typed=ticket.typed | given.keys())  # type: ignore[arg-type]
+    return changed if ticket.state is State.DRAFT else keyed(changed, context)
+
+
+def keyed(ticket: Ticket, context: Context) -> Ticket:
+    """What comes by a key channel is 重点交办 (MC-018)."""
+    return _flagged(ticket, Flag.KEY) if ticket.source in context.policy.key_sources else ticket
+
+
+def _flagged(ticket: Ticket, flag: Flag) -> Ticket:
+    return replace(ticket, flags=ticket.flags | {flag})
 
 
 def _register(ticket: Ticket, detail: Register, context: Context) -> Ticket:
-    filled = _edit(ticket, detail, context)
+    filled = keyed(_edit(ticket, detail, context), context)
     title = filled.title.strip() or " ".join(filled.content.split())[:TITLE_LENGTH]
     return replace(filled, title=title, registered_at=context.now)
 
@@ -45,7 +63,10 @@ def _answer(ticket: Ticket, detail: Answer, context: Context) -> Ticket:
 
 
 def _reject(ticket: Ticket, detail: Reject, context: Context) -> Ticket:
-    return replace(ticket, result=detail.text, closed_at=context.now)
+    """A secret stays one in the record of its rejection (GZ-005)."""
+    reason = context.policy.reject_reason(detail.code)
+    closed = replace(ticket, result=detail.text, closed_at=context.now)
+    return _flagged(closed, Flag.SENSITIVE) if reason is not None and reason.sensitive else closed
 
 
 def _refer(ticket: Ticket, detail: Refer, context: Context) -> Ticket:
@@ -75,12 +96,20 @@ def _grant_return(ticket: Ticket, _: object, __: Context) -> Ticket:
         return_open=False,
         returns=ticket.returns + 1,
         lead_unit=None,
+        authority=None,
         assist_units=(),
+        card="",
         extended=0,
         extensions=0,
+        extensions_granted=0,
         extension_asked=0,
         dispatched_at=None,
         signed_at=None,
+        contacted_at=None,
+        contact_tries=0,
+        followed_up_at=None,
+        outcome="",
+        rejections=0,
     )
 
 
@@ -96,13 +125,14 @@ def _grant_extension(ticket: Ticket, detail: GrantExtension, context: Context) -
     """The handling limit counts again from where it began, with the longer amount; the old one stays on record."""
     running = ticket.due(DeadlineKind.HANDLE)
     assert running is not None  # extension_grantable refused otherwise
-    old = running.deadline
-    longer = Period(old.amount + detail.amount, old.clock)
-    policy = context.policy
-    new = deadline(old.rule_id, old.kind, old.from_at, longer, context.calendar, policy.name, policy.workdays)
+    new = new_deadline(ticket, detail.amount, context)
     dues = tuple(replace(due, ended_at=context.now) if due is running else due for due in ticket.dues)
     return replace(
-        ticket, extension_asked=0, extended=ticket.extended + detail.amount, dues=(*dues, Due(new, ticket.round))
+        ticket,
+        extension_asked=0,
+        extensions_granted=ticket.extensions_granted + 1,
+        extended=ticket.extended + detail.amount,
+        dues=(*dues, Due(new, ticket.round)),
     )
 
 
@@ -112,28 +142,38 @@ def _refuse_extension(ticket: Ticket, _: object, __: Context) -> Ticket:
 
 def _reply(ticket: Ticket, detail: Reply, context: Context) -> Ticket:
     """A reply answers an extension request that was still open: it is no longer needed."""
-    return replace(ticket, result=detail.contents.situation, replied_at=context.now, extension_asked=0)
+    said = outcome_of(detail.contents)
+    done = replace(ticket, result=detail.contents.situation, replied_at=context.now, extension_asked=0, outcome=said)
+    return promised(done, detail, context)
+
+
+def _reject_reply(ticket: Ticket, _: RejectReply, __: Context) -> Ticket:
+    """In a row: a new round and a new unit begin at nought."""
+    return replace(ticket, rejections=ticket.rejections + 1, outcome="")
 
 
 def _rate(ticket: Ticket, detail: Rate, _: Context) -> Ticket:
-    return replace(ticket, rating=detail.rating, rating_source=detail.source)
+    return replace(ticket, rating=detail.rating, rating_source=detail.source, service_rating=detail.service)
 
 
 def _note_cause(ticket: Ticket, detail: NoteCause, _: Context) -> Ticket:
-    return replace(ticket, cause_code=detail.code)
+    return replace(ticket, cause_code=detail.code, call_rating=detail.rating)
 
 
 def _close(ticket: Ticket, detail: Close, context: Context) -> Ticket:
-    by_rating = ticket.rating in context.policy.survey.closing
+    why = closing_of(ticket, detail, context.policy)
+    by_rating = why in (Closing.RATED, Closing.DEFAULT, Closing.CALLED)
     return replace(
         ticket,
         closed_at=context.now,
         explained=not by_rating,
+        closing=why,
+        exempt=is_exempt(ticket, why, context.policy),
         cause_code=ticket.cause_code or (detail.cause if not by_rating else ""),
     )
 
 
-def _rework(ticket: Ticket, _: Rework, __: Context) -> Ticket:
+def _rework(ticket: Ticket, detail: Rework, __: Context) -> Ticket:
     """A new round with clocks of its own; the old one stays on record in its rows."""
     cleared = _grant_return(ticket, None, __)
     return replace(
@@ -144,8 +184,17 @@ def _rework(ticket: Ticket, _: Rework, __: Context) -> Ticket:
         rating_source=None,
         cause_code="",
         explained=False,
+        service_rating="",
+        call_rating="",
+        closing="",
+        exempt=False,
+        rework_mode=detail.mode,
+        publication="",
         replied_at=None,
         closed_at=None,
+        archived_at=None,
+        cleared=frozenset(),
+        leader_instruction="",
     )
 
 
@@ -174,6 +223,7 @@ APPLY: dict[Event, Callable[[Ticket, Any, Context], Ticket]] = {
     Event.GRANT_EXTENSION: _grant_extension,
     Event.REFUSE_EXTENSION: _refuse_extension,
     Event.REPLY: _reply,
+    Event.REJECT_REPLY: _reject_reply,
     Event.RATE: _rate,
     Event.NOTE_CAUSE: _note_cause,
     Event.CLOSE: _close,
@@ -208,7 +258,7 @@ def resume_clocks(ticket: Ticket, kinds: Collection[DeadlineKind]) -> Ticket:
 
 def start_clocks(ticket: Ticket, anchor: Anchor, detail: object, context: Context) -> Ticket:
     """Start every limit whose rule counts from this moment."""
-    for kind, rule in _rules(ticket, detail, context).items():
+    for kind, rule in _rules(ticket, anchor, detail, context).items():
         if rule is None or rule.period is None or rule.start is not anchor or ticket.due(kind) is not None:
             continue
         policy = context.policy
@@ -217,20 +267,27 @@ def start_clocks(ticket: Ticket, anchor: Anchor, detail: object, context: Contex
     return ticket
 
 
-def _rules(ticket: Ticket, detail: object, context: Context) -> dict[DeadlineKind, LimitRule | None]:
-    policy, case = context.policy, ticket.case
-    other = detail.statutory if isinstance(detail, Dispatch) else None
-    handle = (
-        statutory_rule(other, policy.handle.statutory_basis)
-        if other is not None
-        else handle_limit(policy, case, context.now, context.calendar)
-    )
-    return {
-        DeadlineKind.DISPATCH: policy.dispatch,
-        DeadlineKind.SIGN: first_fit(policy.sign, case),
-        DeadlineKind.HANDLE: handle,
-        DeadlineKind.RETURN: first_fit(policy.returns.windows, case),
-    }
+def _rules(ticket: Ticket, anchor: Anchor, detail: object, context: Context) -> Mapping[DeadlineKind, LimitRule | None]:
+    policy, case, now, calendar = context.policy, ticket.case, context.now, context.calendar
+    if anchor is Anchor.REGISTERED:
+        return {DeadlineKind.DISPATCH: dispatch_limit(policy, case, now, calendar)}
+    if not isinstance(detail, Dispatch):
+        return unit_limits(policy, case, now, calendar)
+    if detail.statutory is None:
+        rules = dict(unit_limits(policy, case, now, calendar, detail.chosen))
+        return rules | _explaining(ticket, policy)
+    rules = unit_limits(policy, case, now, calendar)
+    statutory = statutory_rule(detail.statutory, policy.handle.statutory_basis)
+    return {**rules, DeadlineKind.HANDLE: statutory, DeadlineKind.PROGRESS: progress_rule(policy)}
+
+
+def _explaining(ticket: Ticket, policy: Policy) -> dict[DeadlineKind, LimitRule | None]:
+    """A round that only explains again has a limit of its own. Source: WX-025."""
+    follow = policy.follow
+    if ticket.rework_mode != ReworkMode.EXPLAIN or follow is None or follow.explain is None:
+        return {}
+    rule = LimitRule("follow.explain", When(), follow.explain, Anchor.DISPATCH, follow.explain_basis)
+    return {DeadlineKind.HANDLE: rule}
 
 
 def start_survey_clock(ticket: Ticket, delivered_at: datetime, context: Context) -> Ticket:

@@ -131,8 +131,12 @@ class TicketReplied(Fact):
 
 @dataclass(frozen=True, slots=True)
 class ReplyRejected(Fact):
+    """count: how often in a row in this round, this one included. defect: its code in the policy (GZ-045, MC-039)."""
+
     unit: UnitId
     reason: str
+    count: int = 1
+    defect: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,19 +183,22 @@ class CauseNoted(Fact):
 
 @dataclass(frozen=True, slots=True)
 class TicketClosed(Fact):
-    """explained: closed by a reviewer with an explanation, not by the rating."""
+    """explained: closed by a reviewer with an explanation, not by the rating. closing, exempt: as on the ticket."""
 
     rating: str | None
     source: RatingSource | None
     explained: bool
+    closing: str = ""
+    exempt: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class ReworkOrdered(Fact):
-    """`round` is the new one."""
+    """`round` is the new one. untrue: the reply before it was found not to be what happened."""
 
     unit: UnitId | None
     reason: str
+    untrue: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,37 +3,43 @@
 Each takes the ticket, the command's detail and the context, and raises GuardFailed.
 """
 
-from ticketing.clocks import DeadlineKind, due_at, is_late
+from ticketing.clocks import LENGTHS, DeadlineKind, due_at, is_late
 from ticketing.commands import (
     AddAssist,
     Answer,
-    AskExtension,
-    AskReturn,
     BeginSurvey,
-    Close,
     Dispatch,
     Edit,
-    GrantExtension,
-    NoteCause,
     Rate,
     Refer,
-    RefuseReturn,
     Register,
     Reject,
-    Rework,
     SurveyDelivered,
     texts,
 )
-from ticketing.policy import longest_extension
+from ticketing.limits.limits import BadChoice, choose
+from ticketing.policy import StatutoryNeed, handle_limit
 from ticketing.record import Context, GuardFailed, Ticket
 from ticketing.words import FIELD_NAMES, RatingSource, State
 
 MAX_TEXT = 20_000
 SHORT_FIELDS = frozenset(
-    {"request_type", "source", "subject", "title", "place", "occurred", "named_unit", "contact_name"}
+    {
+        "request_type",
+        "source",
+        "subject",
+        "title",
+        "place",
+        "occurred",
+        "named_unit",
+        "contact_name",
+        "requester_kind",
+        "grade",
+        "accused",
+    }
 )
 MAX_SHORT = 500
-CLASSIFYING = frozenset({"request_type", "source", "urgent"})
+CLASSIFYING = frozenset({"request_type", "source", "urgent", "grade"})
 """Fields the clocks depend on."""
 ON_THE_DESK = frozenset({State.DRAFT, State.REGISTERED, State.AWAITING_DISPATCH})
 """States before a unit works on the ticket."""
@@ -43,6 +49,7 @@ NEED_NAMES = {
     "verification": "核实情况",
     "citation": "法律、法规或规章依据",
 }
+STATUTORY_NEEDS = {StatutoryNeed.LEGAL_BASIS: "法律依据", StatutoryNeed.APPROVER: "批准人"}
 
 
 def readable(_: Ticket, detail: object, __: Context) -> None:
@@ -63,10 +70,17 @@ def _encodable(text: str) -> bool:
 
 
 def fields_known(_: Ticket, detail: Edit | Register, context: Context) -> None:
-    """Type and source are of the policy's lists; short fields are short."""
-    given = detail.changes.given()
-    lists = {"request_type": context.policy.request_types, "source": context.policy.sources}
+    """Type, source, kind of requester (GZ-001) and grade are of the policy's lists; short fields are short."""
+    given, policy = detail.changes.given(), context.policy
+    lists = {
+        "request_type": policy.request_types,
+        "source": policy.sources,
+        "requester_kind": policy.requester_kinds,
+        "grade": policy.grades,
+    }
     for name, known in lists.items():
+        if given.get(name) and not known:
+            raise GuardFailed(f"本地规定没有「{FIELD_NAMES[name]}」这一项,请不要填写。")
         if given.get(name) and given[name] not in known:
             raise GuardFailed(f"{FIELD_NAMES[name]}「{given[name]}」不在本地规定之内,请从{'、'.join(known)}中选择。")
     for name in SHORT_FIELDS & given.keys():
@@ -91,11 +105,26 @@ def registrable(ticket: Ticket, detail: Register, context: Context) -> None:
     given = detail.changes.given()
     missing = [
         FIELD_NAMES[name]
-        for name in ("request_type", "source", "content")
+        for name in ("request_type", "source", "content", *(("grade",) if context.policy.grades else ()))
         if not str(given.get(name, getattr(ticket, name))).strip()
     ]
     if missing:
         raise GuardFailed(f"登记前还缺:{'、'.join(missing)}。请补全。")
+
+
+def named(ticket: Ticket, detail: Register, context: Context) -> None:
+    """Where the text asks for real names, a person at the desk takes them down; who wants to stay unknown may.
+
+    Source: SQ-013. What came from a platform above was registered there.
+    """
+    rules, given = context.policy.real_name, detail.changes.given()
+    if rules is None or context.actor.kind != "user" or given.get("confidential", ticket.confidential):
+        return
+    missing = [FIELD_NAMES[name] for name in rules.fields if not given.get(name, getattr(ticket, name))]
+    if missing:
+        raise GuardFailed.by(
+            f"须实名登记,还缺:{'、'.join(missing)}。诉求人要求保密的,请勾选「诉求人信息保密」。", rules.basis
+        )
 
 
 def intake_open(_: Ticket, detail: Register, context: Context) -> None:
@@ -131,6 +160,10 @@ def rejection_reasoned(_: Ticket, detail: Reject, context: Context) -> None:
 
 
 def referral_named(_: Ticket, detail: Refer, __: Context) -> None:
+    """Whereto, and what the citizen was told: the unit and its telephone, or that they were put through.
+
+    Source: MC-015; putting through and three-party calls are callcenter.control's.
+    """
     if not detail.target.strip() or not detail.text.strip():
         raise GuardFailed("引导转接须写明转向哪里,以及告知诉求人的内容。")
 
@@ -163,95 +196,35 @@ def unit_told_by_phone(ticket: Ticket, detail: Dispatch, context: Context) -> No
 
 def statute_cited(_: Ticket, detail: Dispatch, context: Context) -> None:
     """A limit of another law needs that law and who approved its use."""
-    other = detail.statutory
-    if other is not None and not (other.legal_basis.strip() and other.approver.strip()):
-        raise GuardFailed.by("另有法定时限的,须填写法律依据和批准人。", context.policy.handle.statutory_basis)
+    other, rules = detail.statutory, context.policy.handle
+    if other is None:
+        return
+    if other.period.clock not in LENGTHS:
+        raise GuardFailed.by("另有法定时限的,须以工作日、小时、分钟或天计算。", rules.statutory_basis)
+    said = {StatutoryNeed.LEGAL_BASIS: other.legal_basis, StatutoryNeed.APPROVER: other.approver}
+    empty = [need for need, text in said.items() if not text.strip()]
+    missing = [STATUTORY_NEEDS[need] for need in empty if need in rules.statutory_needs]
+    if missing:
+        raise GuardFailed.by(f"另有法定时限的,须填写{'和'.join(missing)}。", rules.statutory_basis)
+
+
+def choice_fits(ticket: Ticket, detail: Dispatch, context: Context) -> None:
+    """A chosen handling limit lies within what the regulation leaves open. Source: GZ-024, GZ-025."""
+    if detail.chosen is None:
+        return
+    policy = context.policy
+    if detail.statutory is not None:
+        raise GuardFailed.by("另有法定时限的,不能再自选办理时限。请去掉其中一项。", policy.handle.statutory_basis)
+    try:
+        choose(handle_limit(policy, ticket.case, context.now, context.calendar), detail.chosen)
+    except BadChoice as bad:
+        raise GuardFailed.by(bad.sentence, bad.basis) from None
 
 
 def assist_is_new(ticket: Ticket, detail: AddAssist, context: Context) -> None:
-    if not detail.unit.strip() or detail.unit == ticket.lead_unit or detail.unit in ticket.assist_units:
-        raise GuardFailed.by("该单位已经是本工单的主办或协办单位,或没有填写单位。", context.policy.lead.basis)
-
-
-def return_allowed(ticket: Ticket, detail: AskReturn, context: Context) -> None:
-    """A return is asked for once, in its window, with reason and basis, and not after an extension was asked for."""
-    rules = context.policy.returns
-    if ticket.return_open:
-        raise GuardFailed("退单申请正在审核,请等待结果。")
-    no_basis = rules.refusal("no_basis")
-    if not detail.reason.strip() or (rules.needs_basis and not detail.legal_basis.strip()):
-        raise GuardFailed.by("申请退单须同时说明理由和依据。", no_basis.basis if no_basis else rules.basis)
-    asked = rules.refusal("extension_requested")
-    if asked is not None and (ticket.extensions or ticket.extension_asked):
-        raise GuardFailed.by("已提出延期申请的工单不能再退回。", asked.basis)
-    window = ticket.due(DeadlineKind.RETURN)
-    if window is None or is_late(window.deadline.due_at, context.now):
-        raise GuardFailed.by(
-            "已超过申请退单的期限。请继续办理,职责有争议的可向热线工作站反映。", rules.windows[-1].basis
-        )
-
-
-def return_is_open(ticket: Ticket, _: object, __: Context) -> None:
-    if not ticket.return_open:
-        raise GuardFailed("没有待审核的退单申请。")
-
-
-def return_refusal_cited(_: Ticket, detail: RefuseReturn, context: Context) -> None:
-    """A refusal names one of the policy's cases."""
-    rules = context.policy.returns
-    if rules.refusal(detail.code) is None:
-        known = "、".join(f"{case.code}({case.label})" for case in rules.refusals)
-        raise GuardFailed.by(f"不予退回须选定一种情形:{known}。", rules.basis)
-
-
-def extension_allowed(ticket: Ticket, detail: AskExtension, context: Context) -> None:
-    """Asked for before the deadline, with a reason, the citizen informed, and within the cap."""
-    rules = context.policy.extension
-    running = ticket.due(DeadlineKind.HANDLE)
-    if running is None:
-        raise GuardFailed.by("本工单没有办理时限,不需要延期。", rules.basis)
-    if ticket.extension_asked:
-        raise GuardFailed("延期申请正在审核,请等待结果。")
-    if ticket.return_open:
-        raise GuardFailed("退单申请正在审核,不能同时申请延期。")
-    if is_late(running.deadline.due_at, context.now):
-        raise GuardFailed.by("办理时限已过,延期须在到期前申请。", rules.basis)
-    if not detail.reason.strip():
-        raise GuardFailed.by("申请延期须说明理由。", rules.basis)
-    if rules.citizen_informed and detail.citizen_informed_at is None and not ticket.confidential:
-        raise GuardFailed.by("申请延期前须向诉求人说明情况,并填写说明时间。", rules.basis)
-    if rules.max_count is not None and ticket.extensions >= rules.max_count:
-        raise GuardFailed.by(f"最多可以延期{rules.max_count}次,已经用完。", rules.basis)
-    _within_cap(ticket, detail.amount, context)
-
-
-def extension_grantable(ticket: Ticket, detail: GrantExtension, context: Context) -> None:
-    """Something was asked for, no more than that is granted, and the cap is kept."""
-    if not ticket.extension_asked:
-        raise GuardFailed("没有待审核的延期申请。")
-    if detail.amount > ticket.extension_asked:
-        raise GuardFailed(f"同意的延期不能超过申请的{ticket.extension_asked}。")
-    _within_cap(ticket, detail.amount, context)
-
-
-def extension_is_open(ticket: Ticket, _: object, __: Context) -> None:
-    if not ticket.extension_asked:
-        raise GuardFailed("没有待审核的延期申请。")
-
-
-def _within_cap(ticket: Ticket, amount: int, context: Context) -> None:
-    running = ticket.due(DeadlineKind.HANDLE)
-    original = running.deadline.amount - ticket.extended if running else 0
-    most = longest_extension(context.policy, original, ticket.extended)
-    if not 1 <= amount <= most:
-        unit = running.deadline.clock if running else ""
-        raise GuardFailed.by(
-            f"延长的时限须为1至{most}{unit}:延期合计不得超过原办理时限{original}{unit}的"
-            f"{context.policy.extension.factor}倍。"
-            if most
-            else "延期已用满,不能再延长。",
-            context.policy.extension.basis,
-        )
+    taken = (ticket.lead_unit, ticket.authority, *ticket.assist_units)
+    if not detail.unit.strip() or detail.unit in taken:
+        raise GuardFailed.by("该单位已经是本工单的主办、协办或主管单位,或没有填写单位。", context.policy.lead.basis)
 
 
 def no_request_open(ticket: Ticket, _: object, __: Context) -> None:
@@ -265,7 +238,9 @@ def survey_not_begun(ticket: Ticket, _: BeginSurvey, __: Context) -> None:
 
 
 def delivery_is_past(ticket: Ticket, detail: SurveyDelivered, context: Context) -> None:
-    """A delivery lies between the reply and now, and is noted once."""
+    """A delivery lies between the reply and now, and is noted once, while a rating is still waited for."""
+    if ticket.rating is not None:
+        raise GuardFailed("本轮评价已经记录,不再等待回访短信的答复。")
     if ticket.due(DeadlineKind.SURVEY) is not None:
         raise GuardFailed("回访短信的送达时间已经记录。")
     if is_late(context.now, detail.at) or (ticket.replied_at and is_late(detail.at, ticket.replied_at)):
@@ -296,44 +271,8 @@ def rating_counts(ticket: Ticket, detail: Rate, context: Context) -> None:
 def rater_is_fit(_: Ticket, detail: Rate, context: Context) -> None:
     """The citizen's own rating and the default come by the system; a person enters only what a call found out."""
     by_person = context.actor.kind == "user"
+    if context.actor.kind == "unit_platform":
+        # The platform above says whose word it hands down: the citizen's, silence, or a call of its own people.
+        return
     if by_person != (detail.source is RatingSource.MANUAL):
         raise GuardFailed("评价只能由诉求人本人回复,或由回访人员据人工回访结果填写。")
-
-
-def cause_known(ticket: Ticket, detail: NoteCause, context: Context) -> None:
-    rules = context.policy.survey
-    if ticket.rating is None or ticket.rating in rules.closing:
-        raise GuardFailed("只有评价不满意的工单需要记录原因。")
-    if rules.cause(detail.code) is None or not detail.note.strip():
-        known = "、".join(f"{cause.code}({cause.label})" for cause in rules.causes)
-        raise GuardFailed.by(f"请选定原因并写明回访了解到的情况。可选原因:{known}。", rules.unsatisfied_basis)
-
-
-def closable(ticket: Ticket, detail: Close, context: Context) -> None:
-    """A satisfied citizen closes the ticket; anything else takes a person's explanation and a cause.
-
-    An unsatisfied citizen is called first (LS-067), and only a cause beyond the unit lets it close.
-    """
-    rules = context.policy.survey
-    if ticket.rating in rules.closing:
-        return
-    if context.actor.kind != "user":
-        raise GuardFailed.by("诉求人没有表示满意,须由审核人员决定重新交办或说明后办结。", rules.unsatisfied_basis)
-    if ticket.rating is not None and not ticket.cause_code:
-        raise GuardFailed.by("评价不满意,须先人工回访并记录原因。", rules.unsatisfied_basis)
-    cause = rules.cause(ticket.cause_code or detail.cause)
-    if cause is None or not cause.objective:
-        raise GuardFailed.by("只有客观原因可以说明后办结;其他情形请重新交办。", rules.unsatisfied_basis)
-    if not detail.explanation.strip():
-        raise GuardFailed.by("说明后办结须写明向诉求人所作的解释。", rules.unsatisfied_basis)
-
-
-def reworkable(ticket: Ticket, detail: Rework, context: Context) -> None:
-    """A new round needs a reason; during a survey, an unsatisfied rating whose cause is known."""
-    if not detail.reason.strip():
-        raise GuardFailed("重新交办须写明理由。")
-    rules = context.policy.survey
-    if ticket.state is State.SURVEYING and (ticket.rating is None or ticket.rating in rules.closing):
-        raise GuardFailed("诉求人没有评价不满意,不能在回访中重新交办。")
-    if ticket.state is State.SURVEYING and not ticket.cause_code:
-        raise GuardFailed.by("重新交办前须先人工回访并记录不满意的原因。", rules.unsatisfied_basis)

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, or_, select
+from sqlalchemy import ColumnElement, Select, and_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from callcenter.types import Actor, CallId, IdentityId, TicketId, UnitId
 from ticketing import store, tables
 from ticketing.clocks import DeadlineKind, local_day
+from ticketing.search import search
 from ticketing.words import EVENT_NAMES, STATE_NAMES, Event, State
 
 MAX_PAGE = 200
@@ -23,7 +24,8 @@ _TIMES = ("created_at", "registered_at", "dispatched_at", "closed_at")
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """What to list; None and empty mean any. text: part of the number, title, content or place."""
+    """What to list; None and empty mean any. text: words, parted by blanks, that number, title,
+    content and place say between them."""
 
     states: tuple[State, ...] = ()
     unit: UnitId | None = None
@@ -99,17 +101,23 @@ async def find(
 ) -> Page:
     """One page of at most `limit` (1 to 200) tickets this person may see, newest first, those below id `after`."""
     size = max(1, min(limit, MAX_PAGE))
-    query = _listing().where(*_conditions(wanted, store.unit_scope(actor)))
-    if after is not None:
-        query = query.where(_ticket.c.id < after)
-    rows = (await tx.execute(query.order_by(_ticket.c.id.desc()).limit(size + 1))).mappings().all()
+    scope = store.unit_scope(actor)
+    conditions = [*_conditions(wanted, scope), store.open_to(actor)]
+
+    listing = _listing().where(*conditions)
+    if wanted.text:
+        units = [unit for unit in (scope, wanted.unit) if unit]
+        rows = await search.newest_first(tx, listing, wanted.text, units=units, limit=size + 1, after=after)
+    else:
+        query = listing if after is None else listing.where(_ticket.c.id < after)
+        rows = list((await tx.execute(query.order_by(_ticket.c.id.desc()).limit(size + 1))).mappings().all())
     found = tuple(Summary(**{**row, "state": State(row["state"])}) for row in rows[:size])
     return Page(found, found[-1].id if len(rows) > size else None)
 
 
 async def history(tx: AsyncConnection, ticket_id: TicketId, actor: Actor) -> tuple[Entry, ...]:
     """Everything that happened to a ticket, in order. Raises TicketNotFound."""
-    await store.load(tx, ticket_id, unit=store.unit_scope(actor))
+    await store.load(tx, ticket_id, unit=store.unit_scope(actor), viewer=actor)
     return tuple(_entry(entry) for entry, _, __ in await store.chain_of(tx, ticket_id))
 
 
@@ -162,9 +170,6 @@ def _conditions(wanted: Filter, scope: UnitId | None) -> list[ColumnElement[bool
         conditions.append(_ticket.c.requester == wanted.requester)
     if wanted.call_id is not None:
         conditions.append(_ticket.c.call_id == wanted.call_id)
-    if wanted.text:
-        searched = (_ticket.c.id, _ticket.c.title, _ticket.c.content, _ticket.c.place)
-        conditions.append(or_(*(column.contains(wanted.text, autoescape=True) for column in searched)))
     return conditions
 
 

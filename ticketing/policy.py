@@ -8,7 +8,32 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
 
+from ticketing.aftercare.follow_rules import FollowRules
+from ticketing.aftercare.repeat_rules import RepeatRules
+from ticketing.aftercare.reply_rules import AnswerRules, ReachRules
+from ticketing.aftercare.reply_rules import Precision as Precision
+from ticketing.aftercare.reply_rules import ReplyRules as ReplyRules
+from ticketing.aftercare.reply_rules import TypeContents as TypeContents
+from ticketing.aftercare.secrecy_rules import AbuseRules, Numbering, SecrecyRules
+from ticketing.appraisal.rules import AppraisalRules as AppraisalRules
+from ticketing.appraisal.rules import ReportRules as ReportRules
+from ticketing.approvals.rules import ApprovalRules, SupplementRules, TerminationRules
 from ticketing.clocks import Calendar, OfficeHours, Period, WorkdayClock, due_at, local_day
+from ticketing.dispatch.rules import DispatchRules
+from ticketing.exchange_rules import ExchangeRules
+from ticketing.intake_rules import RealNameRules
+from ticketing.intake_rules import RejectReason as RejectReason
+from ticketing.intake_rules import Upstream as Upstream
+from ticketing.intake_rules import UrgentRules as UrgentRules
+from ticketing.knowledge.rules import KnowledgeRules
+from ticketing.rules import OURS
+from ticketing.rules import Anchor as Anchor
+from ticketing.rules import Basis as Basis
+from ticketing.rules import Case as Case
+from ticketing.rules import LimitRule as LimitRule
+from ticketing.rules import StatutoryLimit as StatutoryLimit
+from ticketing.rules import When as When
+from ticketing.supervision.rules import AccountabilityRules, CardRules, RemindRules, RosterRules, SuperviseRules
 
 
 class NoPolicyInEffect(Exception):
@@ -19,78 +44,7 @@ class PolicyMissing(Exception):
     """The ticket was opened under a policy version whose file is gone; put that file back into config/policies."""
 
 
-@dataclass(frozen=True, slots=True)
-class Basis:
-    """Where a value comes from. No clause means that the regulation is silent and the value is our own.
-
-    articles: the same clauses as people cite them, 第十二条(二)1. partly_ours: cited, but a part of it is our own.
-    """
-
-    clauses: tuple[str, ...] = ()
-    articles: tuple[str, ...] = ()
-    partly_ours: bool = False
-
-    @property
-    def is_default(self) -> bool:
-        """Whether the value is ours."""
-        return not self.clauses
-
-    def __str__(self) -> str:
-        return "、".join(self.articles) if self.articles else "本系统默认"
-
-
-@dataclass(frozen=True, slots=True)
-class Case:
-    """What a rule may ask about a ticket."""
-
-    request_type: str
-    source: str
-    urgent: bool
-
-
-@dataclass(frozen=True, slots=True)
-class When:
-    """The condition of a rule: every named property must fit. Nothing named fits every ticket."""
-
-    urgent: bool | None = None
-    types: frozenset[str] = frozenset()
-    sources: frozenset[str] = frozenset()
-
-    def fits(self, case: Case) -> bool:
-        """Whether the rule is for this ticket."""
-        return (
-            (self.urgent is None or self.urgent == case.urgent)
-            and (not self.types or case.request_type in self.types)
-            and (not self.sources or case.source in self.sources)
-        )
-
-
-class Anchor(StrEnum):
-    """The moment a limit counts from."""
-
-    REGISTERED = "registered"
-    DISPATCH = "dispatch"
-    SIGN = "sign"
-
-
-@dataclass(frozen=True, slots=True)
-class LimitRule:
-    """One limit. period None: the regulation sets none. rule_id: its place in the file, `handle.limits[2]`."""
-
-    rule_id: str
-    when: When
-    period: Period | None
-    start: Anchor
-    basis: Basis
-
-
-@dataclass(frozen=True, slots=True)
-class StatutoryLimit:
-    """A limit some other law sets for this ticket (LS-040); it goes before every limit of the policy."""
-
-    period: Period
-    legal_basis: str
-    approver: str
+SAME_TYPE = {"建议": "意见建议", "意见建议": "建议"}
 
 
 class Pick(StrEnum):
@@ -100,51 +54,95 @@ class Pick(StrEnum):
     FIRST = "first"
 
 
-@dataclass(frozen=True, slots=True)
-class Upstream:
-    """The platform above this one. public_intake False: citizens' own requests are registered only as exceptions."""
+class StatutoryNeed(StrEnum):
+    """What a limit of another law needs before it counts."""
 
-    platform: str
-    public_intake: bool
-    basis: Basis
-
-
-@dataclass(frozen=True, slots=True)
-class RejectReason:
-    """One case of 不予受理. needs: what must be given with it, see ticketing.commands.Reject."""
-
-    code: str
-    label: str
-    needs: frozenset[str]
-    basis: Basis
-
-
-@dataclass(frozen=True, slots=True)
-class UrgentRules:
-    """突发类: what it is for, and whether the unit must be told by telephone when it is dispatched."""
-
-    meaning: str
-    phone_notice: bool
-    basis: Basis
+    LEGAL_BASIS = "legal_basis"
+    APPROVER = "approver"
 
 
 @dataclass(frozen=True, slots=True)
 class HandleRules:
+    """progress_every: how often the unit reports while a statutory limit runs (MC-031); None: never."""
+
     limits: tuple[LimitRule, ...]
     pick: Pick
     pick_basis: Basis
     statutory_basis: Basis
+    statutory_needs: frozenset[StatutoryNeed] = frozenset(StatutoryNeed)
+    progress_every: Period | None = None
+    progress_basis: Basis = OURS
+
+
+class CapKind(StrEnum):
+    """How a regulation limits extensions."""
+
+    FACTOR = "factor_of_original"
+    """All extensions together: at most so many times the limit that was granted (LS-042, GZ-027)."""
+    INCREMENT = "increment"
+    """Each extension at most `period`, at most `max_count` of them (WX-019)."""
+    TOTAL = "total_from_start"
+    """Limit and extensions together: at most `period` from where the limit began (WX-017, MC-034)."""
+    CALENDAR = "calendar_increment"
+    """All extensions together: at most `period` of calendar days after the due time (SQ-018)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cap:
+    """factor for FACTOR, period for the others. max_count None: the regulation sets no count."""
+
+    kind: CapKind
+    factor: int = 0
+    period: Period | None = None
+    max_count: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ExtensionRule:
+    """What one kind of ticket may be given. approver: the body that decides, as people call it."""
+
+    when: When
+    cap: Cap
+    approver: str
+    basis: Basis
+
+
+class ApplyWindow(StrEnum):
+    """When an extension may be asked for."""
+
+    BEFORE_DUE = "before_due"
+    OPENS_1WD_BEFORE_DUE = "opens_1wd_before_due"
+    """Only during the last working day (one reading of GZ-026)."""
+    CLOSES_1WD_BEFORE_DUE = "closes_1wd_before_due"
+    """At least one working day before the due time (the other)."""
+
+
+class ExtensionNeed(StrEnum):
+    """What a request for an extension must bring."""
+
+    CITIZEN_INFORMED = "citizen_informed"
+    NEW_DUE = "new_due"
+    SIGNATURE = "principal_signature"
+    SEAL = "seal"
 
 
 @dataclass(frozen=True, slots=True)
 class ExtensionRules:
-    """max_count None: the regulation sets no count. factor: all extensions together, as a multiple of the limit."""
+    """rules: the first that fits. None fits: no extension. over: beyond this total from the start, `over_needs`
+    are asked for as well (MC-033)."""
 
-    approver: str
-    factor: int
-    max_count: int | None
-    citizen_informed: bool
+    rules: tuple[ExtensionRule, ...]
+    window: ApplyWindow
+    window_basis: Basis
+    needs: frozenset[ExtensionNeed]
+    over: Period | None
+    over_needs: frozenset[ExtensionNeed]
+    over_basis: Basis
     basis: Basis
+
+    def rule(self, case: Case) -> ExtensionRule | None:
+        """The rule for this ticket."""
+        return next((rule for rule in self.rules if rule.when.fits(case)), None)
 
 
 class Check(StrEnum):
@@ -152,6 +150,8 @@ class Check(StrEnum):
 
     AUTO = "auto"
     HUMAN = "human"
+    HINT = "auto_hint"
+    """The system says what it found; a person decides."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,11 +164,44 @@ class RefusalCase:
     basis: Basis
 
 
+class OnLapse(StrEnum):
+    """What the end of the return window means."""
+
+    NONE = "none"
+    DEEMED_ACCEPTED = "deemed_accepted"
+    """The unit has taken the ticket (MC-027)."""
+
+
+class ReturnNeed(StrEnum):
+    """What a return must bring besides its reason."""
+
+    LEGAL_BASIS = "legal_basis"
+    SUGGESTION = "suggestion"
+    """How it should be handled instead."""
+    PROPER_UNIT = "proper_unit"
+    NO_PART = "no_part_of_duty"
+    """The unit states that no part of the matter is its duty (MC-024 beside MC-026)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Grace:
+    """A longer return window after an outage beyond the unit's power (GZ-030)."""
+
+    add: Period
+    times: int
+    basis: Basis
+
+
 @dataclass(frozen=True, slots=True)
 class ReturnRules:
+    """needs: of every group at least one. grace None: the regulation gives none."""
+
     windows: tuple[LimitRule, ...]
     refusals: tuple[RefusalCase, ...]
-    needs_basis: bool
+    needs: tuple[frozenset[ReturnNeed], ...]
+    on_lapse: OnLapse
+    lapse_basis: Basis
+    grace: Grace | None
     basis: Basis
 
     def refusal(self, code: str) -> RefusalCase | None:
@@ -181,31 +214,6 @@ class LeadRules:
     """The unit dispatched to first is the lead (首接负责). reply_by_lead: only it replies to the citizen."""
 
     reply_by_lead: bool
-    basis: Basis
-
-
-class Precision(StrEnum):
-    DAY = "day"
-    HOUR = "hour"
-
-
-@dataclass(frozen=True, slots=True)
-class TypeContents:
-    """For these request types a reply must fill every field of at least one of these groups."""
-
-    types: frozenset[str]
-    one_of: tuple[tuple[str, ...], ...]
-    basis: Basis
-
-
-@dataclass(frozen=True, slots=True)
-class ReplyRules:
-    required: tuple[str, ...]
-    precision: Precision
-    urgent_precision: Precision
-    if_unfinished: tuple[str, ...]
-    unfinished_basis: Basis
-    by_type: tuple[TypeContents, ...]
     basis: Basis
 
 
@@ -245,6 +253,7 @@ class SurveyRules:
     manual_call: Period
     review: Period
     basis: Basis
+    window_basis: Basis = OURS
 
     def cause(self, code: str) -> Cause | None:
         """The cause of that code."""
@@ -291,10 +300,12 @@ class Policy:
     calendar: CalendarChoice
     workdays: WorkdayClock
     request_types: tuple[str, ...]
+    grades: tuple[str, ...]
+    """Grades of severity, worst first; empty where the regulation has none."""
     sources: tuple[str, ...]
     rejects: tuple[RejectReason, ...]
     urgent: UrgentRules
-    dispatch: LimitRule
+    dispatch: tuple[LimitRule, ...]
     sign: tuple[LimitRule, ...]
     handle: HandleRules
     extension: ExtensionRules
@@ -304,20 +315,53 @@ class Policy:
     survey: SurveyRules
     overdue: OverdueRules
     archive: ArchiveRules
+    contact: tuple[LimitRule, ...] = ()
+    answer: AnswerRules | None = None
+    reach: ReachRules | None = None
+    follow: FollowRules | None = None
+    repeat: RepeatRules | None = None
+    numbering: Numbering | None = None
+    secrecy: SecrecyRules | None = None
+    abuse: AbuseRules | None = None
+    knowledge: KnowledgeRules | None = None
+    requester_kinds: tuple[str, ...] = ()
+    key_sources: frozenset[str] = frozenset()
+    """Channels whose tickets are 重点交办 (MC-018)."""
+    key_basis: Basis = OURS
+    real_name: RealNameRules | None = None
+    approval: ApprovalRules | None = None
+    termination: TerminationRules | None = None
+    supplement: SupplementRules | None = None
+    dispatching: DispatchRules | None = None
+    exchange: ExchangeRules | None = None
+    supervise: SuperviseRules | None = None
+    remind: RemindRules | None = None
+    cards: CardRules | None = None
+    accountability: AccountabilityRules | None = None
+    roster: RosterRules | None = None
+    appraisal: AppraisalRules | None = None
+    reports: ReportRules | None = None
 
     @property
     def name(self) -> str:
         """`<id>@<version>`, as deadlines and events cite it."""
         return f"{self.id}@{self.version}"
 
+    def own_type(self, named: str) -> str | None:
+        """The request type of that name as this text calls it (建议 may be 意见建议 here); None when unknown."""
+        return next((name for name in (named, SAME_TYPE.get(named)) if name in self.request_types), None)
+
     def reject_reason(self, code: str) -> RejectReason | None:
         """The 不予受理 case of that code."""
         return next((reason for reason in self.rejects if reason.code == code), None)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Rules:
-    """All a service needs to judge: every known version of the policy in use here, and the work calendar."""
+    """All a service needs to judge: every known version of the policy in use here, and the work calendar.
+
+    The one value that is not frozen: a process holds one, and an imported notice replaces its calendar at once for all.
+    """
 
     policies: tuple[Policy, ...]
     calendar: Calendar
@@ -369,8 +413,3 @@ def handle_limit(policy: Policy, case: Case, from_at: datetime, calendar: Calend
 def statutory_rule(limit: StatutoryLimit, basis: Basis) -> LimitRule:
     """A statutory limit as a rule like any other."""
     return LimitRule("handle.statutory_override", When(), limit.period, Anchor.DISPATCH, basis)
-
-
-def longest_extension(policy: Policy, original: int, granted: int) -> int:
-    """How much more may be granted, in the unit of the original limit (LS-042: at most once the original)."""
-    return max(0, policy.extension.factor * original - granted)

@@ -4,9 +4,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from callcenter.types import Actor, CallId, IdentityId, TicketId, UnitId
+from ticketing.approvals.signing import Approval
 from ticketing.clocks import Calendar, Deadline, DeadlineKind
 from ticketing.policy import Basis, Case, Policy
-from ticketing.words import EVENT_NAMES, STATE_NAMES, Event, RatingSource, State
+from ticketing.words import EVENT_NAMES, STATE_NAMES, Event, Flag, RatingSource, State
 
 
 class Refused(Exception):
@@ -64,6 +65,9 @@ class Due:
     id: int | None = None
     met_at: datetime | None = None
     ended_at: datetime | None = None
+    rung: str = ""
+    """What a sweep does next for it, see ticketing.supervision.reminders; rung_at: when."""
+    rung_at: datetime | None = None
 
     @property
     def open(self) -> bool:
@@ -76,7 +80,8 @@ class Ticket:
     """One request of one citizen. version counts its events; round counts how often it was worked on.
 
     The fields after `round` belong to the current round where a new round clears them (lead_unit to cause_code).
-    Times are aware UTC. extension_asked: units of the handling clock asked for, 0 when none is open.
+    Times are aware UTC. extensions counts requests, extensions_granted those granted, extended what they
+    gave together, in the unit of `dispatch.extensions.room`; extension_asked: what is asked for, 0 when nothing.
     """
 
     id: TicketId
@@ -101,21 +106,79 @@ class Ticket:
     confidential: bool = False
     requester: IdentityId | None = None
     call_id: CallId | None = None
+    requester_kind: str = ""
+    grade: str = ""
+    """Severity, of the policy's own grades, where it has any."""
+    accused: str = ""
+    """Whom the request complains of; such a person never works on it."""
+    flags: frozenset[Flag] = frozenset()
+    request_no: int = 1
+    """How often this matter was brought, this request included (a person confirms the link)."""
+    matter: int | None = None
+    master: TicketId | None = None
+    """The ticket this one was merged into, or is answered with."""
     typed: frozenset[str] = frozenset()
     """Fields a person filled in; a suggestion does not silently replace these."""
 
+    authority: UnitId | None = None
+    """In a dispatch of two hops, the department that passed the ticket on and stays answerable."""
     lead_unit: UnitId | None = None
     assist_units: tuple[UnitId, ...] = ()
+    approval: str = ""
+    """The gate whose signatures are being collected, see ticketing.approvals.signing.Gate; `` when none is."""
+    signing: Approval | None = None
+    """The same with its steps."""
+    cleared: frozenset[str] = frozenset()
+    """Rules of gates whose signatures are complete in this round."""
+    leader_instruction: str = ""
+    """What the leaders wrote when they signed; it goes out with the dispatch."""
+    supplements: int = 0
+    """How often the citizen was asked to add to the request."""
+    dispute_open: bool = False
+    ruled: bool = False
+    """A joint meeting decided whose duty it is; nothing is returned after that."""
+    rejections: int = 0
+    """Replies rejected in a row in this round."""
+    supervising: frozenset[str] = frozenset()
+    """Reasons under which it is being supervised."""
+    supervisions: int = 0
+    card: str = ""
+    """The gravest warning of this round: sms, yellow, red."""
     return_open: bool = False
     returns: int = 0
     extension_asked: int = 0
     extensions: int = 0
+    extensions_granted: int = 0
     extended: int = 0
     result: str = ""
     rating: str | None = None
     rating_source: RatingSource | None = None
     cause_code: str = ""
     explained: bool = False
+
+    contacted_at: datetime | None = None
+    """When the citizen was last spoken with in this round."""
+    contact_tries: int = 0
+    """How often they could not be reached in this round."""
+    followed_up_at: datetime | None = None
+    """When the unit asked the citizen about its result, in this round."""
+    outcome: str = ""
+    """What the reply of this round says came of it: a code of the policy's `outcomes`."""
+    service_rating: str = ""
+    call_rating: str = ""
+    """What the citizen said when called after a rating; it stands beside the rating and never replaces it."""
+    closing: str = ""
+    """Why it could be closed: a word of ticketing.aftercare.follow_rules.Closing."""
+    exempt: bool = False
+    """Left out of the satisfaction rate, or counted apart from it."""
+    rework_mode: str = ""
+    """What a later round is for: handle, or explain."""
+    repeat_rule: str = ""
+    """The policy's rule by which this request repeats an earlier one, as a person confirmed it."""
+    responsible: str = ""
+    """Who answers for it in person, where a rule says so (单位主要负责人)."""
+    sensitivity: str = ""
+    publication: str = ""
 
     registered_at: datetime | None = None
     dispatched_at: datetime | None = None
@@ -129,7 +192,16 @@ class Ticket:
     @property
     def case(self) -> Case:
         """What a rule may ask about this ticket."""
-        return Case(self.request_type, self.source, self.urgent)
+        return Case(
+            request_type=self.request_type,
+            source=self.source,
+            urgent=self.urgent,
+            flags=self.flags,
+            request_no=self.request_no,
+            assignment_no=self.round,
+            unit=self.lead_unit or "",
+            grade=self.grade,
+        )
 
     def due(self, kind: DeadlineKind) -> Due | None:
         """The open deadline of that kind."""

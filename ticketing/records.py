@@ -12,10 +12,15 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from callcenter.types import TicketId, UnitId
-from ticketing import facts, surveys, tables
+from ticketing import facts, tables
+from ticketing.aftercare import surveys
+from ticketing.aftercare.archive_numbers import archive_number, week_of
+from ticketing.aftercare.commitment_rows import drop_commitment, made
+from ticketing.aftercare.tables import archive_week
 from ticketing.clocks import Period, due_at, local_day
 from ticketing.commands import (
     AddAssist,
+    Answer,
     AnyDetail,
     Archive,
     AskExtension,
@@ -27,35 +32,25 @@ from ticketing.commands import (
     Rate,
     RefuseExtension,
     RefuseReturn,
+    Reject,
     RejectReply,
     Reply,
+    Rework,
     as_data,
 )
+from ticketing.dispatch import assists_rows, catalogue_store
+from ticketing.dispatch import rows as dispatch_rows
+from ticketing.dispatch.assists import awaited
 from ticketing.facts import Fact
-from ticketing.record import Context, Ticket
+from ticketing.record import Context, GuardFailed, Ticket
 from ticketing.store import sha256
 from ticketing.words import Event, RatingSource
 
+Record = Callable[[AsyncConnection, Ticket, Ticket, Any, Context], Awaitable[tuple[Fact, ...]]]
+"""(tx, ticket before, ticket after, command, context) -> the facts only rows can tell (a task's id)."""
 SURVEY_TASKS = ("manual_call", "read_reply", "review")
-_PARTS: tuple[Table, ...] = (
-    tables.ticket_event,
-    tables.ticket_deadline,
-    tables.ticket_assignment,
-    tables.ticket_return,
-    tables.ticket_extension,
-    tables.ticket_reply,
-    tables.ticket_survey,
-    tables.manual_task,
-)
-"""What an archive package holds besides the ticket, table by table."""
-
-
-async def write(
-    tx: AsyncConnection, before: Ticket, after: Ticket, detail: AnyDetail, context: Context
-) -> tuple[Fact, ...]:
-    """Write the rows this step needs; returns the facts only rows can tell (a task's id)."""
-    record = RECORD.get(detail.event)
-    return await record(tx, before, after, detail, context) if record else ()
+HAS_RESULT = frozenset({"closed", "archived", "answered", "rejected", "referred", "terminated"})
+"""States of a ticket that ended with something a citizen can be told."""
 
 
 async def add_task(
@@ -100,12 +95,15 @@ async def end_tasks(
 
 
 async def _dispatched(
-    tx: AsyncConnection, _: Ticket, after: Ticket, detail: Dispatch, context: Context
+    tx: AsyncConnection, before: Ticket, after: Ticket, detail: Dispatch, context: Context
 ) -> tuple[Fact, ...]:
+    detail, told = await dispatch_rows.checked(tx, before, after, detail, context)
     common = {
         "ticket_id": after.id,
         "round": after.round,
-        "instruction": detail.instruction,
+        # What the leaders wrote when they signed goes out with the dispatch.
+        "instruction": "\n".join(one for one in (after.leader_instruction, detail.instruction) if one),
+        "on_spot_by": detail.on_spot_by,
         "basis": detail.basis,
         "phone_notice": as_data(detail.phone_notice),
         "statutory": as_data(detail.statutory),
@@ -114,19 +112,24 @@ async def _dispatched(
     units = [(detail.lead, "lead"), *((unit, "assist") for unit in detail.assists)]
     rows = [common | {"unit": unit, "role": role} for unit, role in units]
     await tx.execute(insert(tables.ticket_assignment), rows)
-    return ()
+    await assists_rows.send(tx, after, detail.assists, detail.instruction, context)
+    return told
 
 
 async def _assist_added(
     tx: AsyncConnection, _: Ticket, after: Ticket, detail: AddAssist, context: Context
 ) -> tuple[Fact, ...]:
+    await dispatch_rows.check_assist(tx, after, detail.unit, context)
     row = {"unit": detail.unit, "role": "assist", "instruction": detail.reason, "dispatched_at": context.now}
     await tx.execute(insert(tables.ticket_assignment).values(ticket_id=after.id, round=after.round, **row))
+    await assists_rows.send(tx, after, (detail.unit,), detail.reason, context)
     return ()
 
 
 async def _signed(tx: AsyncConnection, _: Ticket, after: Ticket, __: Any, context: Context) -> tuple[Fact, ...]:
     await _stamp_lead(tx, after, signed_at=context.now)
+    if after.lead_unit is not None and after.authority is None:
+        await catalogue_store.learn(tx, after.subject, after.lead_unit, accepted=1)
     return ()
 
 
@@ -136,16 +139,22 @@ async def _stamp_lead(tx: AsyncConnection, ticket: Ticket, **values: datetime) -
     await tx.execute(update(table).where(*lead).values(**values))
 
 
-async def _end_assignments(tx: AsyncConnection, ticket_id: TicketId, at: datetime) -> None:
+async def end_assignments(tx: AsyncConnection, ticket_id: TicketId, at: datetime) -> None:
     table = tables.ticket_assignment
     running = (table.c.ticket_id == ticket_id, table.c.ended_at.is_(None))
     await tx.execute(update(table).where(*running).values(ended_at=at))
+    await assists_rows.end(tx, ticket_id, at)
 
 
 async def _return_asked(
     tx: AsyncConnection, _: Ticket, after: Ticket, detail: AskReturn, context: Context
 ) -> tuple[Fact, ...]:
-    row = {"reason": detail.reason, "legal_basis": detail.legal_basis, "proper_unit": detail.proper_unit}
+    row = {
+        "reason": detail.reason,
+        "legal_basis": detail.legal_basis,
+        "proper_unit": detail.proper_unit,
+        "suggestion": detail.suggestion,
+    }
     asked = insert(tables.ticket_return).values(
         ticket_id=after.id, round=after.round, unit=after.lead_unit, state="requested", asked_at=context.now, **row
     )
@@ -158,7 +167,10 @@ async def _return_granted(
 ) -> tuple[Fact, ...]:
     await _decide(tx, tables.ticket_return, before, context, state="granted", decision_reason=detail.reason)
     await _decide(tx, tables.ticket_extension, before, context, state="moot")
-    await _end_assignments(tx, before.id, context.now)
+    await end_assignments(tx, before.id, context.now)
+    if before.lead_unit is not None:
+        signed = -1 if before.signed_at is not None else 0
+        await catalogue_store.learn(tx, before.subject, before.lead_unit, returned=1, accepted=signed)
     return ()
 
 
@@ -167,6 +179,8 @@ async def _return_refused(
 ) -> tuple[Fact, ...]:
     why = {"refusal_code": detail.code, "decision_reason": detail.reason}
     await _decide(tx, tables.ticket_return, before, context, state="refused", **why)
+    if before.lead_unit is not None:
+        await catalogue_store.learn(tx, before.subject, before.lead_unit, refused_returns=1)
     return ()
 
 
@@ -177,10 +191,22 @@ async def _decide(tx: AsyncConnection, table: Table, ticket: Ticket, context: Co
     await tx.execute(update(table).where(*requested).values(**decided, **values))
 
 
+async def drop_requests(tx: AsyncConnection, ticket: Ticket, context: Context) -> None:
+    """A ticket that ended leaves no return and no extension to decide."""
+    for table in (tables.ticket_return, tables.ticket_extension):
+        await _decide(tx, table, ticket, context, state="moot")
+
+
 async def _extension_asked(
     tx: AsyncConnection, _: Ticket, after: Ticket, detail: AskExtension, context: Context
 ) -> tuple[Fact, ...]:
-    row = {"amount": detail.amount, "reason": detail.reason, "citizen_informed_at": detail.citizen_informed_at}
+    row = {
+        "amount": detail.amount,
+        "reason": detail.reason,
+        "citizen_informed_at": detail.citizen_informed_at,
+        "signed_by": detail.signed_by,
+        "seal": detail.seal,
+    }
     asked = insert(tables.ticket_extension).values(
         ticket_id=after.id, round=after.round, unit=after.lead_unit, state="requested", asked_at=context.now, **row
     )
@@ -218,7 +244,12 @@ async def _replied(
     await _stamp_lead(tx, after, replied_at=context.now)
     if before.extension_asked:
         await _decide(tx, tables.ticket_extension, before, context, state="moot")
-    return ()
+    await made(tx, after, detail.contents.stage_result, detail.contents.follow_up_plan, context)
+    follow = context.policy.follow
+    if follow is None or follow.unit_asks is None or after.confidential:
+        return ()
+    why, due = "请回访诉求人对办理结果的意见,并记录回访情况", by(follow.unit_asks, context)
+    return await add_task(tx, after, "unit_follow_up", due, context, why, unit=after.lead_unit)
 
 
 async def _reply_rejected(
@@ -228,7 +259,46 @@ async def _reply_rejected(
     latest = select(table.c.id).where(table.c.ticket_id == after.id).order_by(table.c.seq.desc()).limit(1)
     rejected = {"rejected_at": context.now, "defect": f"{detail.defect}:{detail.reason}"}
     await tx.execute(update(table).where(table.c.id == latest.scalar_subquery()).values(**rejected))
+    await drop_commitment(tx, after.id, context)
+    await end_tasks(tx, after, context, ("unit_follow_up",), "回复已退回")
     return ()
+
+
+async def _refused(
+    tx: AsyncConnection, before: Ticket, after: Ticket, detail: Reject, context: Context
+) -> tuple[Fact, ...]:
+    """不予受理, at the desk or as the conclusion of a review."""
+    if before.lead_unit is not None:
+        await end_tasks(tx, after, context, ("unit_follow_up",), "不予受理")
+        await drop_commitment(tx, after.id, context)
+        await end_assignments(tx, after.id, context.now)
+    return ()
+
+
+async def assists_heard(tx: AsyncConnection, ticket: Ticket, detail: AnyDetail, context: Context) -> None:
+    """The lead replies for all: the opinions of those that assist are in, or overdue. Source: GZ-017, LS-080, MC-024.
+
+    A reply the system sends when the last signature is there was checked when the signatures were asked for.
+    """
+    if detail.event not in (Event.REPLY, Event.ASK_SIGNOFF) or context.actor.kind != "user":
+        return
+    silent = awaited(await assists_rows.orders_of(tx, ticket), context.now)
+    if silent:
+        names = "、".join(silent)
+        raise GuardFailed.by(
+            f"协办单位{names}尚未反馈办理意见,期限也未到。请汇总其意见后统一回复。", context.policy.lead.basis
+        )
+
+
+async def earlier_is_done(tx: AsyncConnection, ticket: Ticket, detail: AnyDetail) -> None:
+    """A result is told, or a repeat refused, only by a ticket that has a result. Source: LS-008, GZ-023."""
+    earlier = detail.earlier_ticket if isinstance(detail, Answer | Reject) else None
+    if earlier is None:
+        return
+    table = tables.ticket
+    state = (await tx.execute(select(table.c.state).where(table.c.id == earlier))).scalar_one_or_none()
+    if state not in HAS_RESULT or earlier == ticket.id:
+        raise GuardFailed("所引用的原工单不存在或尚未办结。请核对原工单编号。")
 
 
 async def _survey_begun(tx: AsyncConnection, _: Ticket, after: Ticket, __: Any, context: Context) -> tuple[Fact, ...]:
@@ -245,6 +315,7 @@ async def _survey_begun(tx: AsyncConnection, _: Ticket, after: Ticket, __: Any, 
 async def _rated(tx: AsyncConnection, _: Ticket, after: Ticket, detail: Rate, context: Context) -> tuple[Fact, ...]:
     """An unsatisfied citizen is called and the result reviewed (LS-067); any other rating ends open calls."""
     rules = context.policy.survey
+    await surveys.note_rating(tx, after, detail.comment, context.now)
     await end_tasks(tx, after, context, ("read_reply", "manual_call"), f"评价:{detail.rating}")
     if detail.rating in rules.closing:
         return ()
@@ -264,26 +335,42 @@ async def _cause_noted(
 
 
 async def _closed(tx: AsyncConnection, _: Ticket, after: Ticket, __: Any, context: Context) -> tuple[Fact, ...]:
-    await end_tasks(tx, after, context, SURVEY_TASKS, "已办结")
-    await _end_assignments(tx, after.id, context.now)
+    await end_tasks(tx, after, context, (*SURVEY_TASKS, "unit_follow_up"), "已办结")
+    await end_assignments(tx, after.id, context.now)
     return await surveys.settle(tx, after, context.now)
 
 
-async def _reworked(tx: AsyncConnection, before: Ticket, _: Ticket, __: Any, context: Context) -> tuple[Fact, ...]:
-    await end_tasks(tx, before, context, SURVEY_TASKS, "已重新交办")
-    await _end_assignments(tx, before.id, context.now)
+async def _reworked(
+    tx: AsyncConnection, before: Ticket, _: Ticket, detail: Rework, context: Context
+) -> tuple[Fact, ...]:
+    await end_tasks(tx, before, context, (*SURVEY_TASKS, "unit_follow_up"), "已重新交办")
+    await drop_commitment(tx, before.id, context)
+    if detail.untrue:
+        await _mark_untrue(tx, before, detail, context)
+    await end_assignments(tx, before.id, context.now)
     return await surveys.settle(tx, before, context.now)
+
+
+async def _mark_untrue(tx: AsyncConnection, ticket: Ticket, detail: Rework, context: Context) -> None:
+    """The reply stays, marked as not what happened. Source: GZ-046, SQ-037."""
+    table = tables.ticket_reply
+    latest = select(table.c.id).where(table.c.ticket_id == ticket.id).order_by(table.c.seq.desc()).limit(1)
+    untrue = {"untrue_at": context.now, "untrue_why": detail.reason}
+    await tx.execute(update(table).where(table.c.id == latest.scalar_subquery()).values(**untrue))
 
 
 async def _archived(
     tx: AsyncConnection, _: Ticket, after: Ticket, detail: Archive, context: Context
 ) -> tuple[Fact, ...]:
     """The package: a checksum of every part, and of the list itself. Source: LS-068, LS-069."""
-    parts = [await _part(tx, table, after.id) for table in _PARTS]
+    parts = [await _part(tx, table, after.id) for table in package_tables()]
+    number = await _number(tx, context)
     last = (await tx.execute(select(tables.ticket).where(tables.ticket.c.id == after.id))).mappings().one()
     manifest = {
         "ticket": after.id,
         "policy": context.policy.name,
+        "round": after.round,
+        "number": number,
         "kinds": list(context.policy.archive.package),
         "parts": [{"name": "ticket", "rows": 1, "sha256": sha256(dict(last))}, *parts],
         "materials": as_data(detail.materials),
@@ -293,6 +380,8 @@ async def _archived(
     checksum = sha256(manifest)
     row = insert(tables.ticket_archive).values(
         ticket_id=after.id,
+        round=after.round,
+        number=number,
         archived_at=context.now,
         manifest=manifest,
         sha256=checksum,
@@ -302,6 +391,26 @@ async def _archived(
     )
     await tx.execute(row)
     return (facts.ArchivePacked(after.id, after.round, context.now, checksum, keep_until),)
+
+
+async def _number(tx: AsyncConnection, context: Context) -> str | None:
+    """The next number of this week: none is skipped, for an archiving that fails gives its number back. GZ-054."""
+    rule = context.policy.numbering
+    if rule is None:
+        return None
+    week, table = week_of(context.now), archive_week
+    given = upsert(table).values(iso_year=week.iso_year, iso_week=week.iso_week, begins_on=week.begins_on, last=1)
+    taken = given.on_conflict_do_update(
+        index_elements=[table.c.iso_year, table.c.iso_week], set_={"last": table.c.last + 1}
+    )
+    seq = (await tx.execute(taken.returning(table.c.last))).scalar_one()
+    return archive_number(rule, week, seq)
+
+
+def package_tables() -> tuple[Table, ...]:
+    """Every table with rows of a ticket, whichever idea keeps it, in a fixed order."""
+    mine = [table for table in tables.metadata.sorted_tables if "ticket_id" in table.c and "id" in table.c]
+    return tuple(sorted(mine, key=lambda table: table.name))
 
 
 async def _part(tx: AsyncConnection, table: Table, ticket_id: TicketId) -> dict[str, Any]:
@@ -318,10 +427,11 @@ def years_after(day: date, years: int) -> date:
         return date(day.year + years, 3, 1)
 
 
-RECORD: dict[Event, Callable[[AsyncConnection, Ticket, Ticket, Any, Context], Awaitable[tuple[Fact, ...]]]] = {
+RECORD: dict[Event, Record] = {
     Event.DISPATCH: _dispatched,
     Event.ADD_ASSIST: _assist_added,
     Event.SIGN: _signed,
+    Event.DEEM_SIGNED: _signed,
     Event.ASK_RETURN: _return_asked,
     Event.GRANT_RETURN: _return_granted,
     Event.REFUSE_RETURN: _return_refused,
@@ -329,6 +439,7 @@ RECORD: dict[Event, Callable[[AsyncConnection, Ticket, Ticket, Any, Context], Aw
     Event.GRANT_EXTENSION: _extension_granted,
     Event.REFUSE_EXTENSION: _extension_refused,
     Event.REPLY: _replied,
+    Event.REJECT: _refused,
     Event.REJECT_REPLY: _reply_rejected,
     Event.BEGIN_SURVEY: _survey_begun,
     Event.RATE: _rated,

@@ -12,13 +12,16 @@ from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from callcenter.types import Actor, CallId, IdentityId, TicketId, UnitId, system
-from ticketing import facts, records, store, tables
+from ticketing import facts, records, rows, store, tables
+from ticketing.approvals import rows as approvals_rows
 from ticketing.clocks import DeadlineKind
 from ticketing.commands import AnyDetail, Changes, Command, Detail, Register
+from ticketing.dispatch import returns
 from ticketing.facts import Fact
 from ticketing.lists import earlier_tickets
 from ticketing.policy import Rules
 from ticketing.record import Context, StaleTicket, Ticket
+from ticketing.supervision.reminders import planned
 from ticketing.ticket import advance, follows, opened
 
 __all__ = [
@@ -77,7 +80,7 @@ async def open_draft(
         policy,
         now,
         source=source or policy.sources[0],
-        request_type=request_type if request_type in policy.request_types else "",
+        request_type=policy.own_type(request_type) or "",
         call_id=call_id,
         requester=requester,
     )
@@ -119,7 +122,7 @@ async def carry_out(
 
     Raises TicketNotFound, StaleTicket, NotNow, NotYours or GuardFailed, each with a sentence for the person.
     """
-    ticket = await store.load(tx, ticket_id, lock=True, unit=store.unit_scope(actor))
+    ticket = await store.load(tx, ticket_id, lock=True, unit=store.unit_scope(actor), viewer=actor)
     if expected_version is not None and ticket.version != expected_version:
         raise StaleTicket(expected_version, ticket.version)
     return await step(tx, ticket, detail, actor=actor, now=now, rules=rules)
@@ -131,19 +134,23 @@ async def step(
     """One command on a ticket that is loaded and locked, and what the system does right after it."""
     policy = rules.of(ticket.policy_id, ticket.policy_version)
     after, told = advance(ticket, Command(actor, detail), policy, rules.calendar, now)
-    stored = await store.save(tx, ticket, after, actor, detail)
+    after = planned(after, policy, rules.calendar)
     context = Context(actor, policy, rules.calendar, now)
-    told += await records.write(tx, ticket, stored, detail, context)
-    following = follows(stored, detail, policy)
-    if following is None:
-        return Outcome(stored, told)
-    then = await step(tx, stored, following, actor=BY_ITSELF, now=now, rules=rules)
-    return Outcome(then.ticket, told + then.facts)
+    # Rules that need other rows are looked at when these are written; what they refuse, and what is refused of what
+    # follows, must leave nothing behind, also for a caller that goes on with this transaction.
+    async with tx.begin_nested():
+        stored = await store.save(tx, ticket, after, actor, detail)
+        told += await rows.write(tx, ticket, stored, detail, context)
+        following = follows(stored, detail, policy)
+        if following is None:
+            return Outcome(stored, told)
+        then = await step(tx, stored, following, actor=BY_ITSELF, now=now, rules=rules)
+        return Outcome(then.ticket, told + then.facts)
 
 
 async def get(tx: AsyncConnection, ticket_id: TicketId, actor: Actor) -> Ticket:
     """The ticket, if this person may see it. Raises TicketNotFound."""
-    return await store.load(tx, ticket_id, unit=store.unit_scope(actor))
+    return await store.load(tx, ticket_id, unit=store.unit_scope(actor), viewer=actor)
 
 
 async def claim_due(tx: AsyncConnection, now: datetime, limit: int = 500) -> tuple[facts.DeadlinePassed, ...]:
@@ -178,10 +185,19 @@ async def claim_due(tx: AsyncConnection, now: datetime, limit: int = 500) -> tup
 
 
 async def deadline_passed(tx: AsyncConnection, fact: facts.DeadlinePassed, *, now: datetime, rules: Rules) -> Outcome:
-    """What a passed deadline brings: an overdue ticket asks its unit for a written explanation (LS-063)."""
+    """What a passed deadline brings: an overdue ticket asks its unit for a written explanation (LS-063).
+
+    The end of the window for returns makes a ticket signed where the policy says so (MC-027).
+    """
     ticket = await store.load(tx, fact.ticket_id, lock=True)
     policy = rules.of(ticket.policy_id, ticket.policy_version)
+    lapse = returns.lapsed(ticket, fact.kind, fact.deadline_id, policy)
+    if lapse is not None:
+        return await step(tx, ticket, lapse, actor=BY_ITSELF, now=now, rules=rules)
     asked = policy.overdue.explanation
+    if fact.kind is DeadlineKind.SUPPLEMENT:
+        told = await approvals_rows.supplement_lapsed(tx, ticket, Context(BY_ITSELF, policy, rules.calendar, now))
+        return Outcome(ticket, told)
     if fact.kind is not DeadlineKind.HANDLE or asked is None or ticket.lead_unit is None:
         return Outcome(ticket, ())
     context = Context(BY_ITSELF, policy, rules.calendar, now)

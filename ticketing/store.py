@@ -10,21 +10,25 @@ from dataclasses import dataclass, fields, replace
 from datetime import UTC, date, datetime
 from typing import Any
 
-from sqlalchemy import RowMapping, insert, select, update
+from sqlalchemy import RowMapping, exists, func, insert, not_, select, true, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from callcenter.types import Actor, Role, TicketId, UnitId
 from ticketing import tables
+from ticketing.aftercare.confidentiality import GUARDED, ON_AN_AGENTS_DESK, SEES_GUARDED
+from ticketing.approvals import store as approvals_store
 from ticketing.clocks import Clock, Deadline, DeadlineKind, local_day
 from ticketing.commands import AnyDetail, Changes, Edit, Register, as_data
+from ticketing.dispatch.units_tables import unit_person
 from ticketing.policy import Policy
 from ticketing.record import Due, NotYours, StaleTicket, Ticket, TicketNotFound
-from ticketing.words import Event, RatingSource, State
+from ticketing.search import search
+from ticketing.words import Event, Flag, RatingSource, State
 
 NO_HASH = "0" * 64
 """What the first event of a chain names as its predecessor."""
-_PLAIN = tuple(field.name for field in fields(Ticket) if field.name != "dues")
+_PLAIN = tuple(field.name for field in fields(Ticket) if field.name not in {"dues", "signing"})
 _ticket, _event, _deadline = tables.ticket, tables.ticket_event, tables.ticket_deadline
 
 
@@ -95,21 +99,32 @@ async def add(tx: AsyncConnection, ticket: Ticket, actor: Actor, open_key: str |
     if made.scalar_one_or_none() is None:
         return False
     await _append(tx, first, NO_HASH, chained)
+    await search.keep(tx, None, ticket)
     return True
 
 
-async def load(tx: AsyncConnection, ticket_id: TicketId, *, lock: bool = False, unit: UnitId | None = None) -> Ticket:
-    """The ticket with the deadlines of its round. unit: see it only as this unit may.
+async def load(
+    tx: AsyncConnection,
+    ticket_id: TicketId,
+    *,
+    lock: bool = False,
+    unit: UnitId | None = None,
+    viewer: Actor | None = None,
+) -> Ticket:
+    """The ticket with the deadlines of its round. unit: see it only as this unit may; viewer: as this person may.
 
-    Raises TicketNotFound, also for a ticket another unit works on.
+    Raises TicketNotFound, also for a ticket another unit works on, and for one this person may not see.
     """
     query = select(_ticket).where(_ticket.c.id == ticket_id)
     if unit is not None:
         query = query.where(visible_to(unit))
+    if viewer is not None:
+        query = query.where(open_to(viewer))
     row = (await tx.execute(query.with_for_update() if lock else query)).mappings().one_or_none()
     if row is None:
         raise TicketNotFound
-    return replace(_value(row), dues=await _dues(tx, ticket_id, row["round"]))
+    signing = await approvals_store.running(tx, ticket_id) if row["approval"] else None
+    return replace(value_of(row), dues=await _dues(tx, ticket_id, row["round"]), signing=signing)
 
 
 def unit_scope(actor: Actor) -> UnitId | None:
@@ -117,16 +132,39 @@ def unit_scope(actor: Actor) -> UnitId | None:
 
     Raises NotYours for a person of a unit without one, and for one without any role that sees tickets.
     """
-    if actor.kind != "user" or actor.roles - {Role.UNIT, Role.ADMIN}:
+    if actor.kind != "user" or actor.roles - {Role.UNIT, Role.UNIT_HEAD, Role.ADMIN}:
         return None
-    if Role.UNIT not in actor.roles or actor.unit is None:
+    if not actor.roles & {Role.UNIT, Role.UNIT_HEAD} or actor.unit is None:
         raise NotYours("您的账号不能查看工单。请联系管理员设置角色和所属单位。")
     return actor.unit
 
 
+def open_to(actor: Actor) -> Any:
+    """The condition that this person may see the ticket though it is about staff or secrets. Source: GZ-005, WX-031.
+
+    Of the units those that work on it do (`visible_to`), the accused excepted (LS-003); an agent does while it is on
+    the desk.
+    """
+    if actor.kind != "user" or actor.roles & SEES_GUARDED:
+        return true()
+    if unit_scope(actor) is not None:
+        return _not_about(actor)
+    plain = not_(_ticket.c.flags.overlap(sorted(GUARDED)))
+    return plain | _ticket.c.state.in_(sorted(ON_AN_AGENTS_DESK))
+
+
+def _not_about(actor: Actor) -> Any:
+    """The condition that the request does not complain of this person, under a name the directory knows."""
+    person = unit_person.c
+    mine = (person.login == actor.name) & person.until_at.is_(None)
+    named = func.strpos(_ticket.c.accused, person.name) > 0
+    return (_ticket.c.accused == "") | not_(exists().where(mine & named))
+
+
 def visible_to(unit: UnitId) -> Any:
-    """The condition that a ticket is this unit's, as lead or assist."""
-    return (_ticket.c.lead_unit == unit) | _ticket.c.assist_units.contains([unit])
+    """The condition that a ticket is this unit's, as lead, assist or the department above the lead."""
+    working = (_ticket.c.lead_unit == unit) | (_ticket.c.authority == unit)
+    return working | _ticket.c.assist_units.contains([unit])
 
 
 async def save(tx: AsyncConnection, before: Ticket, after: Ticket, actor: Actor, detail: AnyDetail) -> Ticket:
@@ -154,6 +192,7 @@ async def save(tx: AsyncConnection, before: Ticket, after: Ticket, actor: Actor,
     chained = _hash(stored.last_hash, entry)
     await tx.execute(update(_ticket).where(_ticket.c.id == after.id).values(**_row(after), last_hash=chained))
     await _append(tx, entry, stored.last_hash, chained)
+    await search.keep(tx, before, after)
     return replace(after, dues=await _save_dues(tx, before, after))
 
 
@@ -213,7 +252,7 @@ def _event_data(before: Ticket, detail: AnyDetail) -> dict[str, Any]:
 
 def _before(ticket: Ticket, changes: Changes) -> dict[str, Any]:
     """What the changed fields said before; empty ones left out."""
-    return {name: value for name in changes.given() if (value := getattr(ticket, name))}
+    return {name: as_data(value) for name in changes.given() if (value := getattr(ticket, name))}
 
 
 async def _append(tx: AsyncConnection, entry: Entry, previous: str, chained: str) -> None:
@@ -230,15 +269,21 @@ def _entry(row: RowMapping) -> Entry:
 
 def _row(ticket: Ticket) -> dict[str, Any]:
     values = {name: getattr(ticket, name) for name in _PLAIN}
-    return values | {"typed": sorted(ticket.typed), "assist_units": list(ticket.assist_units)}
+    sets = {name: sorted(getattr(ticket, name)) for name in ("typed", "flags", "cleared", "supervising")}
+    lists = sets | {"assist_units": list(ticket.assist_units)}
+    return values | lists
 
 
-def _value(row: RowMapping) -> Ticket:
+def value_of(row: RowMapping) -> Ticket:
+    """A row of `ticket`, without its deadlines and signatures."""
     values = {name: row[name] for name in _PLAIN}
     source = values["rating_source"]
     values |= {
         "state": State(values["state"]),
         "typed": frozenset(values["typed"]),
+        "flags": frozenset(Flag(flag) for flag in values["flags"]),
+        "supervising": frozenset(values["supervising"]),
+        "cleared": frozenset(values["cleared"]),
         "assist_units": tuple(values["assist_units"]),
         "rating_source": RatingSource(source) if source else None,
     }
@@ -262,7 +307,7 @@ def _due(row: RowMapping) -> Due:
         calendar_version=row["calendar_version"],
         provisional=row["provisional"],
     )
-    return Due(stored, row["round"], row["id"], row["met_at"], row["ended_at"])
+    return Due(stored, row["round"], row["id"], row["met_at"], row["ended_at"], row["rung"], row["rung_at"])
 
 
 async def _save_dues(tx: AsyncConnection, before: Ticket, after: Ticket) -> tuple[Due, ...]:
@@ -278,6 +323,6 @@ async def _save_due(tx: AsyncConnection, old: Due | None, due: Due, ticket: Tick
         await tx.execute(changed.values(met_at=due.met_at, ended_at=due.ended_at))
         return due
     values = {field.name: getattr(due.deadline, field.name) for field in fields(Deadline)}
-    values["rule"] = values.pop("rule_id")
+    values |= {"rule": values.pop("rule_id"), "rung": due.rung, "rung_at": due.rung_at}
     row = insert(_deadline).values(ticket_id=ticket.id, round=due.round, unit=ticket.lead_unit, **values)
     return replace(due, id=(await tx.execute(row.returning(_deadline.c.id))).scalar_one())

@@ -23,8 +23,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TIMESTAMP
 
+from ticketing.aftercare.survey_words import CallCause, SurveyState
 from ticketing.clocks import Clock, DeadlineKind
-from ticketing.survey_words import CallCause, SurveyState
 from ticketing.triggers import DDL as DDL
 from ticketing.words import Event, RatingSource, State
 
@@ -89,21 +89,42 @@ ticket = Table(
     Column("policy_id", Text, nullable=False),
     Column("policy_version", Integer, nullable=False),
     *(_text(name) for name in ("request_type", "source", "subject", "title", "content", "place")),
-    *(_text(name) for name in ("occurred", "named_unit", "contact_name")),
+    *(_text(name) for name in ("occurred", "named_unit", "contact_name", "requester_kind", "accused", "grade")),
     _flag("urgent"),
     _flag("confidential"),
     Column("requester", BigInteger),
     Column("call_id", Text),
     Column("typed", ARRAY(Text), nullable=False, server_default=text("'{}'")),
+    Column("flags", ARRAY(Text), nullable=False, server_default=text("'{}'")),
+    Column("supervising", ARRAY(Text), nullable=False, server_default=text("'{}'")),
+    _count("supervisions"),
+    _text("card"),
+    _count("request_no", 1),
+    Column("matter", BigInteger),
+    Column("master", Text, ForeignKey("ticket.id")),
+    Column("authority", Text),
     Column("lead_unit", Text),
     Column("assist_units", ARRAY(Text), nullable=False, server_default=text("'{}'")),
-    _flag("return_open"),
-    *(_count(name) for name in ("returns", "extension_asked", "extensions", "extended")),
+    _text("approval"),
+    _text("leader_instruction"),
+    Column("cleared", ARRAY(Text), nullable=False, server_default=text("'{}'")),
+    _count("supplements"),
+    *(_flag(name) for name in ("dispute_open", "ruled", "return_open")),
+    *(
+        _count(name)
+        for name in ("rejections", "returns", "extension_asked", "extensions", "extended", "extensions_granted")
+    ),
     _text("result"),
     Column("rating", Text),
     Column("rating_source", Text),
     _text("cause_code"),
     _flag("explained"),
+    _at("contacted_at"),
+    _count("contact_tries"),
+    _at("followed_up_at"),
+    *(_text(name) for name in ("outcome", "service_rating", "call_rating", "closing", "rework_mode")),
+    *(_text(name) for name in ("repeat_rule", "responsible", "sensitivity", "publication")),
+    _flag("exempt"),
     _text("last_hash"),
     _at("created_at", nullable=False),
     _at("updated_at", nullable=False),
@@ -114,10 +135,14 @@ ticket = Table(
     # Lists go by id, newest first; each filter people use most has its own order.
     Index("ticket_by_state", "state", "id"),
     Index("ticket_by_lead", "lead_unit", "id"),
+    Index("ticket_by_authority", "authority", "id", postgresql_where=text("authority IS NOT NULL")),
     Index("ticket_by_assist", "assist_units", postgresql_using="gin"),
     Index("ticket_by_type", "request_type", "id"),
     Index("ticket_by_call", "call_id"),
     Index("ticket_by_requester", "requester", "id"),
+    Index("ticket_by_subject_place", "subject", "place", "id", postgresql_where=text("place <> ''")),
+    Index("ticket_by_matter", "matter", "id", postgresql_where=text("matter IS NOT NULL")),
+    Index("ticket_by_master", "master", "id", postgresql_where=text("master IS NOT NULL")),
 )
 
 ticket_event = Table(
@@ -162,6 +187,10 @@ ticket_deadline = Table(
     _at("met_at"),
     _at("ended_at"),
     _at("noticed_at"),
+    _text("rung"),
+    _at("rung_at"),
+    _at("reminded_at"),
+    Column("looked_at_by", Text, comment="calendar version a kept deadline was last compared with"),
     _listed("kind", *DeadlineKind),
     _listed("clock", *Clock),
     CheckConstraint("due_at > from_at", name="due_after_start"),
@@ -171,6 +200,22 @@ ticket_deadline = Table(
         "ticket_deadline_open",
         "due_at",
         postgresql_where=text("met_at IS NULL AND ended_at IS NULL AND noticed_at IS NULL"),
+    ),
+    # Reminders and cards: the next rung of every running deadline that has one.
+    Index(
+        "ticket_deadline_rung",
+        "rung_at",
+        "id",
+        postgresql_where=text("met_at IS NULL AND ended_at IS NULL AND rung_at IS NOT NULL"),
+    ),
+    # Near and overdue lists page by due time; a unit's by its own.
+    Index("ticket_deadline_running", "due_at", "id", postgresql_where=text("met_at IS NULL AND ended_at IS NULL")),
+    Index(
+        "ticket_deadline_running_of_unit",
+        "unit",
+        "due_at",
+        "id",
+        postgresql_where=text("met_at IS NULL AND ended_at IS NULL"),
     ),
 )
 
@@ -184,13 +229,14 @@ ticket_assignment = Table(
     Column("role", Text, nullable=False),
     _text("instruction"),
     _text("basis"),
+    _text("on_spot_by"),
     Column("phone_notice", JSONB),
     Column("statutory", JSONB),
     _at("dispatched_at", nullable=False),
     _at("signed_at"),
     _at("replied_at"),
     _at("ended_at"),
-    _listed("role", "lead", "assist"),
+    _listed("role", "lead", "assist", "authority"),
     Index("ticket_assignment_by_ticket", "ticket_id", "round"),
     Index(
         "ticket_assignment_one_lead",
@@ -211,12 +257,14 @@ ticket_return = Table(
     Column("reason", Text, nullable=False),
     _text("legal_basis"),
     _text("proper_unit"),
+    _text("suggestion"),
     _at("asked_at", nullable=False),
     _at("decided_at"),
     Column("decided_by", Text),
     Column("refusal_code", Text),
     _text("decision_reason"),
-    _listed("state", "requested", "granted", "refused"),
+    _listed("state", "requested", "granted", "refused", "handed_back", "moot"),
+    Index("ticket_return_by_unit", "unit", "state"),
     Index("ticket_return_one_open", "ticket_id", unique=True, postgresql_where=text("state = 'requested'")),
 )
 
@@ -231,6 +279,8 @@ ticket_extension = Table(
     Column("amount", Integer, nullable=False),
     Column("reason", Text, nullable=False),
     _at("citizen_informed_at"),
+    _text("signed_by"),
+    _text("seal"),
     _at("asked_at", nullable=False),
     Column("granted", Integer),
     _at("decided_at"),
@@ -252,6 +302,8 @@ ticket_reply = Table(
     _at("replied_at", nullable=False),
     _at("rejected_at"),
     Column("defect", Text),
+    _at("untrue_at"),
+    _text("untrue_why"),
     UniqueConstraint("ticket_id", "seq", name="ticket_reply_once"),
 )
 
@@ -326,16 +378,28 @@ manual_task = Table(
     _at("done_at"),
     Column("done_by", Text),
     _text("outcome"),
-    _listed("kind", "review", "manual_call", "read_reply", "explain_overdue"),
+    _at("missed_at"),
+    _listed(
+        "kind",
+        *("review", "manual_call", "read_reply", "explain_overdue", "supplement"),
+        *("unit_follow_up", "recheck", "look_back"),
+    ),
     _listed("state", "open", "done", "cancelled"),
     Index("manual_task_one_open", "ticket_id", "round", "kind", unique=True, postgresql_where=text("state = 'open'")),
     Index("manual_task_open", "due_at", postgresql_where=text("state = 'open'")),
+    Index(
+        "manual_task_unexplained",
+        "due_at",
+        postgresql_where=text("state = 'open' AND kind = 'explain_overdue' AND missed_at IS NULL"),
+    ),
 )
 
 ticket_archive = Table(
     "ticket_archive",
     metadata,
     _ticket_id(primary_key=True),
+    Column("round", Integer, primary_key=True, server_default=text("1")),
+    Column("number", Text, unique=True),
     _at("archived_at", nullable=False),
     Column("manifest", JSONB, nullable=False),
     Column("sha256", Text, nullable=False),

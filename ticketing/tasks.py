@@ -20,11 +20,13 @@ KIND_NAMES = {
     "manual_call": "人工回访",
     "read_reply": "人工判读短信",
     "explain_overdue": "逾期情况说明",
+    "supplement": "诉求人补充逾期,请决定如何办理",
 }
 ENDED_BY = {
     "review": "办结或重新交办",
     "manual_call": "填写人工回访结果或不满意的原因",
     "read_reply": "填写人工回访结果",
+    "supplement": "记录补充情况、不予受理或撤回",
 }
 """Kind -> what on the ticket ends it."""
 _table = tables.manual_task

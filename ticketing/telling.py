@@ -9,7 +9,6 @@ from ticketing.clocks import DeadlineKind, is_late
 from ticketing.commands import (
     AddAssist,
     Answer,
-    AnyDetail,
     AskExtension,
     AskReturn,
     Edit,
@@ -29,12 +28,6 @@ from ticketing.record import Context, Due, Ticket
 from ticketing.words import Event
 
 NO_UNIT = UnitId("")
-
-
-def told(before: Ticket, after: Ticket, detail: AnyDetail, context: Context) -> tuple[Fact, ...]:
-    """The facts of one step from `before` to `after`."""
-    tell = TELL[detail.event]
-    return tell(before, after, detail, context)
 
 
 def _head(ticket: Ticket, context: Context) -> dict[str, Any]:
@@ -140,7 +133,9 @@ def _in_time(due: Due | None, context: Context) -> bool:
 
 
 def _reply_rejected(_: Ticket, after: Ticket, detail: RejectReply, context: Context) -> tuple[Fact, ...]:
-    return (facts.ReplyRejected(**_head(after, context), unit=after.lead_unit or NO_UNIT, reason=detail.reason),)
+    unit = after.lead_unit or NO_UNIT
+    told: dict[str, Any] = {"reason": detail.reason, "count": after.rejections, "defect": detail.defect}
+    return (facts.ReplyRejected(**_head(after, context), unit=unit, **told),)
 
 
 def _survey_begun(_: Ticket, after: Ticket, __: object, context: Context) -> tuple[Fact, ...]:
@@ -163,11 +158,13 @@ def _cause_noted(_: Ticket, after: Ticket, detail: NoteCause, context: Context) 
 
 def _closed(_: Ticket, after: Ticket, __: object, context: Context) -> tuple[Fact, ...]:
     head = _head(after, context)
-    return (facts.TicketClosed(**head, rating=after.rating, source=after.rating_source, explained=after.explained),)
+    why: dict[str, Any] = {"explained": after.explained, "closing": after.closing, "exempt": after.exempt}
+    return (facts.TicketClosed(**head, rating=after.rating, source=after.rating_source, **why),)
 
 
 def _reworked(before: Ticket, after: Ticket, detail: Rework, context: Context) -> tuple[Fact, ...]:
-    return (facts.ReworkOrdered(**_head(after, context), unit=before.lead_unit, reason=detail.reason),)
+    head = _head(after, context)
+    return (facts.ReworkOrdered(**head, unit=before.lead_unit, reason=detail.reason, untrue=detail.untrue),)
 
 
 def _archived(_: Ticket, after: Ticket, __: object, context: Context) -> tuple[Fact, ...]:

@@ -5,7 +5,8 @@ the event of that version; a rating once counted stays.
 """
 
 
-def _append_only(table: str) -> tuple[str, str]:
+def append_only(table: str) -> tuple[str, str]:
+    """Statements that make PostgreSQL refuse UPDATE, DELETE and TRUNCATE of `table`."""
     refuse = f"EXECUTE FUNCTION ticketing_refuse('{table}')"
     return (
         f"CREATE TRIGGER {table}_append_only BEFORE UPDATE OR DELETE ON {table} FOR EACH ROW {refuse}",
@@ -20,15 +21,19 @@ DDL: tuple[str, ...] = (
       RAISE EXCEPTION '% is append-only: % refused', TG_ARGV[0], TG_OP USING ERRCODE = 'restrict_violation';
     END $$
     """,
-    *_append_only("ticket_event"),
-    *_append_only("ticket_archive"),
+    *append_only("ticket_event"),
+    *append_only("ticket_archive"),
     """
     CREATE FUNCTION ticket_keeps_its_rules() RETURNS trigger LANGUAGE plpgsql AS $$
     BEGIN
       IF TG_OP = 'DELETE' THEN
         RAISE EXCEPTION 'ticket %: tickets are never deleted', OLD.id USING ERRCODE = 'restrict_violation';
       END IF;
-      IF OLD.state = 'archived' THEN
+      -- Archived: only marks that hide it, and a new round that a person ordered.
+      IF OLD.state = 'archived' AND NOT (NEW.state = 'awaiting_dispatch' AND NEW.round = OLD.round + 1)
+         AND to_jsonb(NEW) - ARRAY['version', 'updated_at', 'last_hash', 'confidential', 'sensitivity', 'flags',
+           'publication'] IS DISTINCT FROM to_jsonb(OLD) - ARRAY['version', 'updated_at', 'last_hash', 'confidential',
+           'sensitivity', 'flags', 'publication'] THEN
         RAISE EXCEPTION 'ticket %: archived, nothing may change', OLD.id USING ERRCODE = 'restrict_violation';
       END IF;
       IF NEW.id <> OLD.id OR NEW.version <> OLD.version + 1 THEN

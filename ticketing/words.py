@@ -2,41 +2,90 @@
 
 from enum import StrEnum
 
+from ticketing.clocks import Clock
+
 
 class State(StrEnum):
     """Where a ticket stands."""
 
     DRAFT = "draft"
     REGISTERED = "registered"
+    AWAITING_SUPPLEMENT = "awaiting_supplement"
     REJECTED = "rejected"
     REFERRED = "referred"
     ANSWERED = "answered"
+    AWAITING_APPROVAL = "awaiting_approval"
     AWAITING_DISPATCH = "awaiting_dispatch"
     DISPATCHED = "dispatched"
     SIGNED = "signed"
     HANDLING = "handling"
+    AWAITING_UNIT_SIGNOFF = "awaiting_unit_signoff"
     REPLIED = "replied"
+    AWAITING_FEEDBACK_APPROVAL = "awaiting_feedback_approval"
     SURVEYING = "surveying"
     CLOSED = "closed"
     ARCHIVED = "archived"
+    TERMINATED = "terminated"
+    MERGED = "merged"
     WITHDRAWN = "withdrawn"
 
 
 STATE_NAMES: dict[State, str] = {
     State.DRAFT: "登记中",
     State.REGISTERED: "已登记",
+    State.AWAITING_SUPPLEMENT: "待补充",
     State.REJECTED: "不予受理",
     State.REFERRED: "已引导转接",
     State.ANSWERED: "直接答复",
+    State.AWAITING_APPROVAL: "待签批",
     State.AWAITING_DISPATCH: "待派单",
     State.DISPATCHED: "已派单(待签收)",
     State.SIGNED: "已签收",
     State.HANDLING: "办理中",
+    State.AWAITING_UNIT_SIGNOFF: "待单位签批",
     State.REPLIED: "已回复(待审核)",
+    State.AWAITING_FEEDBACK_APPROVAL: "待反馈签批",
     State.SURVEYING: "回访中",
     State.CLOSED: "已办结",
     State.ARCHIVED: "已归档",
+    State.TERMINATED: "已终结",
+    State.MERGED: "已并单",
     State.WITHDRAWN: "已撤回",
+}
+
+
+class Flag(StrEnum):
+    """What a ticket is marked with; rules may ask for it."""
+
+    KEY = "key"
+    """重点交办: by its channel or by a leader's instruction."""
+    LEADER = "leader"
+    """A leader's instruction goes with it."""
+    MEDIA = "media"
+    ENFORCEMENT = "enforcement"
+    """A law-enforcement case."""
+    MEDIATION = "mediation"
+    """An administrative mediation."""
+    DIRECT_ANSWER = "direct_answer"
+    """The dispatcher judged that the unit can answer it directly."""
+    STAFF = "staff"
+    """About a member of staff or a unit's conduct: never to the accused, seen by fewer."""
+    SENSITIVE = "sensitive"
+    """Holds state or trade secrets or private matters: seen by fewer, never published."""
+    WRITTEN_OPINION = "written_opinion"
+    """The citizen asked for a written opinion on the matter."""
+
+
+FLAG_NAMES: dict[Flag, str] = {
+    Flag.KEY: "重点交办",
+    Flag.LEADER: "领导批示",
+    Flag.MEDIA: "媒体关注",
+    Flag.ENFORCEMENT: "执法办案",
+    Flag.MEDIATION: "行政调解",
+    Flag.DIRECT_ANSWER: "能够直接答复",
+    Flag.STAFF: "反映工作人员作风",
+    Flag.SENSITIVE: "涉密或隐私",
+    Flag.WRITTEN_OPINION: "要求出具书面办理意见",
 }
 
 
@@ -70,6 +119,40 @@ class Event(StrEnum):
     CLOSE = "close"
     REWORK = "rework"
     ARCHIVE = "archive"
+    ASK_SUPPLEMENT = "ask_supplement"
+    SUPPLEMENT = "supplement"
+    ASK_APPROVAL = "ask_approval"
+    SIGN_APPROVAL = "sign_approval"
+    DECLINE_APPROVAL = "decline_approval"
+    COMPLETE_APPROVAL = "complete_approval"
+    ASK_SIGNOFF = "ask_signoff"
+    ASK_TERMINATION = "ask_termination"
+    TERMINATE = "terminate"
+    FORWARD_DOWN = "forward_down"
+    HAND_BACK = "hand_back"
+    DEEM_SIGNED = "deem_signed"
+    OPEN_DISPUTE = "open_dispute"
+    RULE_DISPUTE = "rule_dispute"
+    SIGN_ASSIST = "sign_assist"
+    GIVE_OPINION = "give_opinion"
+    REPORT_PROGRESS = "report_progress"
+    NOTE_OUTAGE = "note_outage"
+    NOTE_CONTACT = "note_contact"
+    KEEP_COMMITMENT = "keep_commitment"
+    URGE = "urge"
+    LOOK_BACK = "look_back"
+    LINK = "link"
+    UNLINK = "unlink"
+    MERGE = "merge"
+    UNMERGE = "unmerge"
+    FLAG = "flag"
+    SUPERVISE = "supervise"
+    ANSWER_SUPERVISION = "answer_supervision"
+    END_SUPERVISION = "end_supervision"
+    WARN = "warn"
+    NOTE_ABUSE = "note_abuse"
+    RECALCULATE = "recalculate"
+    DECIDE_PUBLICATION = "decide_publication"
 
 
 EVENT_NAMES: dict[Event, str] = {
@@ -100,6 +183,40 @@ EVENT_NAMES: dict[Event, str] = {
     Event.CLOSE: "办结",
     Event.REWORK: "重新交办",
     Event.ARCHIVE: "归档",
+    Event.ASK_SUPPLEMENT: "请诉求人补充",
+    Event.SUPPLEMENT: "补充完毕",
+    Event.ASK_APPROVAL: "提请签批",
+    Event.SIGN_APPROVAL: "签批同意",
+    Event.DECLINE_APPROVAL: "签批不同意",
+    Event.COMPLETE_APPROVAL: "签批完成",
+    Event.ASK_SIGNOFF: "提请单位签批",
+    Event.ASK_TERMINATION: "申请终结",
+    Event.TERMINATE: "终结销号",
+    Event.FORWARD_DOWN: "转下一级办理",
+    Event.HAND_BACK: "退回主管部门",
+    Event.DEEM_SIGNED: "逾期未退视为签收",
+    Event.OPEN_DISPUTE: "提请职责争议协调",
+    Event.RULE_DISPUTE: "职责争议裁定",
+    Event.SIGN_ASSIST: "协办签收",
+    Event.GIVE_OPINION: "协办反馈意见",
+    Event.REPORT_PROGRESS: "反馈办理进度",
+    Event.NOTE_OUTAGE: "记录网络等客观故障",
+    Event.NOTE_CONTACT: "记录联系诉求人",
+    Event.KEEP_COMMITMENT: "后续事项办结",
+    Event.URGE: "催办",
+    Event.LOOK_BACK: "回头看",
+    Event.LINK: "关联重复诉求",
+    Event.UNLINK: "取消关联",
+    Event.MERGE: "并单",
+    Event.UNMERGE: "取消并单",
+    Event.FLAG: "标记",
+    Event.SUPERVISE: "督办",
+    Event.ANSWER_SUPERVISION: "反馈督办",
+    Event.END_SUPERVISION: "督办结束",
+    Event.WARN: "预警",
+    Event.NOTE_ABUSE: "记录滋扰",
+    Event.RECALCULATE: "重算时限",
+    Event.DECIDE_PUBLICATION: "公开审核",
 }
 
 FIELD_NAMES: dict[str, str] = {
@@ -115,6 +232,10 @@ FIELD_NAMES: dict[str, str] = {
     "urgent": "突发",
     "confidential": "诉求人信息保密",
     "requester": "诉求人",
+    "requester_kind": "诉求人类别",
+    "grade": "紧急程度",
+    "accused": "被反映的人员",
+    "flags": "标记",
 }
 """Every field of a ticket that people fill in."""
 
@@ -133,6 +254,25 @@ REPLY_FIELD_NAMES: dict[str, str] = {
     "not_filed_law": "不予立案的法律依据",
     "not_enforcement": "不属于执法立案事项",
     "attachments": "附件",
+    "scene": "现场照片或录像",
+    "outcome": "办理结论",
+    "explanation": "向诉求人所作的解释",
+    "statement": "向热线工作机构的说明",
+    "verification": "核实情况",
+    "signed_by": "签发人",
+    "opinion_document": "书面办理意见",
+    "result_told_at": "告知诉求人办理结果的时间",
+    "result_told_by": "告知诉求人办理结果的方式",
+    "unreachable_why": "无法联系诉求人的情况",
+    "follow_up_by": "后续事项完成日期",
+}
+
+
+CLOCK_NAMES: dict[Clock, str] = {
+    Clock.WORKING_DAY: "个工作日",
+    Clock.NATURAL_HOUR: "小时",
+    Clock.NATURAL_MINUTE: "分钟",
+    Clock.CALENDAR_DAY: "天",
 }
 
 

@@ -12,7 +12,17 @@ CREATE TABLE audit (
     PRIMARY KEY (id)
 )
 --;
+CREATE INDEX audit_sign_in ON audit (at, actor) WHERE action = 'session.login'
+--;
 CREATE INDEX audit_subject ON audit (subject, id)
+--;
+CREATE TABLE calendar_file (
+    name TEXT NOT NULL CONSTRAINT name_shape CHECK (name ~ '^[a-z][a-z0-9-]{1,31}$'),
+    content TEXT NOT NULL,
+    imported_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    imported_by TEXT NOT NULL,
+    PRIMARY KEY (name)
+)
 --;
 CREATE TABLE call_command (
     id BIGINT GENERATED ALWAYS AS IDENTITY,
@@ -98,12 +108,44 @@ CREATE TABLE mark (
     PRIMARY KEY (name)
 )
 --;
+CREATE TABLE upstream_message (
+    id BIGINT GENERATED ALWAYS AS IDENTITY,
+    key TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    ticket_id TEXT NOT NULL,
+    external_id TEXT,
+    round INTEGER NOT NULL,
+    data JSONB NOT NULL,
+    at TIMESTAMP WITH TIME ZONE NOT NULL,
+    state TEXT DEFAULT 'waiting' NOT NULL,
+    tries INTEGER DEFAULT 0 NOT NULL,
+    settled_at TIMESTAMP WITH TIME ZONE,
+    answer TEXT DEFAULT '' NOT NULL,
+    PRIMARY KEY (id),
+    CONSTRAINT state_known CHECK (state IN ('waiting', 'sent', 'refused')),
+    CONSTRAINT settled_when CHECK ((state = 'waiting') = (settled_at IS NULL)),
+    UNIQUE (key)
+)
+--;
+CREATE INDEX upstream_message_by_ticket ON upstream_message (ticket_id, id)
+--;
+CREATE INDEX upstream_message_waiting ON upstream_message (ticket_id, id) WHERE state = 'waiting'
+--;
+CREATE TABLE upstream_nonce (
+    nonce TEXT NOT NULL,
+    seen_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    PRIMARY KEY (nonce)
+)
+--;
+CREATE INDEX upstream_nonce_seen ON upstream_nonce (seen_at)
+--;
 CREATE TABLE user_account (
     id BIGINT GENERATED ALWAYS AS IDENTITY,
     login TEXT NOT NULL,
     display_name TEXT NOT NULL,
     password_hash TEXT NOT NULL,
     roles TEXT[] NOT NULL,
+    titles TEXT[] DEFAULT '{}' NOT NULL,
     unit TEXT,
     extension TEXT,
     disabled BOOLEAN DEFAULT false NOT NULL,
@@ -299,7 +341,7 @@ CREATE TABLE sms_message (
     submitted_at TIMESTAMP WITH TIME ZONE,
     final_at TIMESTAMP WITH TIME ZONE,
     PRIMARY KEY (id),
-    CONSTRAINT purpose_known CHECK (purpose IN ('survey', 'info', 'ack')),
+    CONSTRAINT purpose_known CHECK (purpose IN ('survey', 'info', 'ack', 'duty')),
     CONSTRAINT state_known CHECK (state IN ('queued', 'submitting', 'submitted', 'delivered', 'undelivered', 'rejected', 'unknown', 'suppressed')),
     CONSTRAINT submitted_at_most_once CHECK (submit_attempts BETWEEN 0 AND 1),
     CONSTRAINT submitting_is_an_attempt CHECK (state <> 'submitting' OR submit_attempts = 1),
@@ -437,6 +479,173 @@ COMMENT ON COLUMN transcript_line.start_s IS 'on the call''s clock'
 --;
 COMMENT ON COLUMN transcript_line.words IS '[{word, start_s, end_s, conf}]'
 --;
+CREATE TABLE accountability_case (
+    id BIGINT GENERATED ALWAYS AS IDENTITY,
+    version INTEGER DEFAULT 1 NOT NULL,
+    policy_id TEXT NOT NULL,
+    policy_version INTEGER NOT NULL,
+    reason TEXT NOT NULL,
+    severity TEXT NOT NULL,
+    unit TEXT,
+    person TEXT DEFAULT '' NOT NULL,
+    facts TEXT NOT NULL,
+    opened_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    opened_by TEXT NOT NULL,
+    outcome TEXT DEFAULT '' NOT NULL,
+    outcome_note TEXT DEFAULT '' NOT NULL,
+    ended_at TIMESTAMP WITH TIME ZONE,
+    ended_by TEXT,
+    PRIMARY KEY (id)
+)
+--;
+CREATE INDEX accountability_case_by_unit ON accountability_case (unit, id)
+--;
+CREATE INDEX accountability_case_open ON accountability_case (id) WHERE ended_at IS NULL
+--;
+CREATE INDEX accountability_case_opened ON accountability_case (opened_at, id)
+--;
+CREATE TABLE appraisal_input (
+    id BIGINT GENERATED ALWAYS AS IDENTITY,
+    term TEXT NOT NULL,
+    unit TEXT DEFAULT '' NOT NULL,
+    item TEXT NOT NULL,
+    value DOUBLE PRECISION NOT NULL CONSTRAINT value_sane CHECK (value BETWEEN 0 AND 1000),
+    note TEXT NOT NULL,
+    by TEXT NOT NULL,
+    at TIMESTAMP WITH TIME ZONE NOT NULL,
+    PRIMARY KEY (id)
+)
+--;
+CREATE INDEX appraisal_input_by_term ON appraisal_input (term, item, unit, id)
+--;
+CREATE TABLE archive_week (
+    iso_year INTEGER NOT NULL,
+    iso_week INTEGER NOT NULL CHECK (iso_week BETWEEN 1 AND 53),
+    begins_on DATE NOT NULL,
+    last INTEGER NOT NULL CHECK (last >= 1),
+    PRIMARY KEY (iso_year, iso_week)
+)
+--;
+CREATE TABLE dispatch_experience (
+    subject TEXT NOT NULL,
+    unit TEXT NOT NULL,
+    accepted INTEGER DEFAULT 0 NOT NULL,
+    returned INTEGER DEFAULT 0 NOT NULL,
+    refused_returns INTEGER DEFAULT 0 NOT NULL,
+    ruled INTEGER DEFAULT 0 NOT NULL,
+    PRIMARY KEY (subject, unit),
+    CONSTRAINT dispatch_experience_by_unit UNIQUE (unit, subject)
+)
+--;
+CREATE TABLE duty_shift (
+    id BIGINT GENERATED ALWAYS AS IDENTITY,
+    kind TEXT NOT NULL,
+    unit TEXT,
+    name TEXT NOT NULL,
+    phone TEXT DEFAULT '' NOT NULL,
+    from_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    until_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    noted_by TEXT NOT NULL,
+    PRIMARY KEY (id),
+    CONSTRAINT kind_known CHECK (kind IN ('unit', 'hotline', 'leader')),
+    CONSTRAINT shift_ends_later CHECK (until_at > from_at),
+    CONSTRAINT shift_has_unit CHECK (kind <> 'unit' OR unit IS NOT NULL)
+)
+--;
+CREATE INDEX duty_shift_by_unit ON duty_shift (unit, until_at)
+--;
+CREATE INDEX duty_shift_until ON duty_shift (until_at, id)
+--;
+CREATE TABLE knowledge_item (
+    id BIGINT GENERATED ALWAYS AS IDENTITY,
+    unit TEXT NOT NULL,
+    accountable TEXT DEFAULT '' NOT NULL,
+    state TEXT NOT NULL,
+    version INTEGER NOT NULL CHECK (version >= 1),
+    live INTEGER,
+    revision INTEGER DEFAULT 1 NOT NULL,
+    title TEXT NOT NULL,
+    valid_from DATE NOT NULL,
+    valid_until DATE,
+    verified_on DATE,
+    review_due_on DATE,
+    review_noticed_at TIMESTAMP WITH TIME ZONE,
+    refused_at TIMESTAMP WITH TIME ZONE,
+    refused_noticed_at TIMESTAMP WITH TIME ZONE,
+    search TSVECTOR,
+    uploaded_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    updated_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    PRIMARY KEY (id),
+    CONSTRAINT state_known CHECK (state IN ('draft', 'in_review', 'published', 'expired', 'withdrawn')),
+    CONSTRAINT live_is_a_version CHECK (live <= version),
+    CONSTRAINT published_is_live CHECK (state <> 'published' OR live = version),
+    CONSTRAINT valid_in_order CHECK (valid_until >= valid_from)
+)
+--;
+CREATE INDEX knowledge_item_by_state ON knowledge_item (state, id)
+--;
+CREATE INDEX knowledge_item_by_unit ON knowledge_item (unit, id)
+--;
+CREATE INDEX knowledge_item_expiring ON knowledge_item (valid_until) WHERE state = 'published' AND valid_until IS NOT NULL
+--;
+CREATE INDEX knowledge_item_refused ON knowledge_item (refused_at) WHERE refused_at IS NOT NULL AND refused_noticed_at IS NULL
+--;
+CREATE INDEX knowledge_item_review ON knowledge_item (review_due_on) WHERE live IS NOT NULL AND review_noticed_at IS NULL
+--;
+CREATE INDEX knowledge_item_search ON knowledge_item USING gin (search) WITH (fastupdate = off) WHERE live IS NOT NULL
+--;
+CREATE TABLE leader_session (
+    id BIGINT GENERATED ALWAYS AS IDENTITY,
+    held_on DATE NOT NULL,
+    leader TEXT NOT NULL,
+    title TEXT DEFAULT '' NOT NULL,
+    unit TEXT,
+    note TEXT DEFAULT '' NOT NULL,
+    noted_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    noted_by TEXT NOT NULL,
+    PRIMARY KEY (id)
+)
+--;
+CREATE INDEX leader_session_by_day ON leader_session (held_on, id)
+--;
+CREATE TABLE report_run (
+    id BIGINT GENERATED ALWAYS AS IDENTITY,
+    definition TEXT NOT NULL,
+    term TEXT NOT NULL,
+    revision INTEGER NOT NULL CONSTRAINT revision_from_one CHECK (revision >= 1),
+    state TEXT DEFAULT 'asked' NOT NULL,
+    remarks TEXT DEFAULT '' NOT NULL,
+    asked_by TEXT NOT NULL,
+    asked_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    publish_by TIMESTAMP WITH TIME ZONE,
+    policy TEXT,
+    metrics TEXT,
+    made_at TIMESTAMP WITH TIME ZONE,
+    figures JSONB,
+    digest TEXT,
+    published_at TIMESTAMP WITH TIME ZONE,
+    published_by TEXT,
+    PRIMARY KEY (id),
+    CONSTRAINT report_run_once UNIQUE (definition, term, revision),
+    CONSTRAINT state_known CHECK (state IN ('asked', 'made', 'published')),
+    CONSTRAINT made_has_figures CHECK ((state = 'asked') = (figures IS NULL))
+)
+--;
+CREATE TABLE report_topic (
+    id BIGINT GENERATED ALWAYS AS IDENTITY,
+    subject TEXT NOT NULL,
+    place TEXT DEFAULT '' NOT NULL,
+    title TEXT NOT NULL,
+    note TEXT DEFAULT '' NOT NULL,
+    opened_by TEXT NOT NULL,
+    opened_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    closed_at TIMESTAMP WITH TIME ZONE,
+    closed_by TEXT,
+    PRIMARY KEY (id)
+)
+--;
+CREATE UNIQUE INDEX report_topic_one_open ON report_topic (subject, place) WHERE closed_at IS NULL
+--;
 CREATE TABLE ticket (
     id TEXT NOT NULL CONSTRAINT id_shape CHECK (id ~ '^[0-9]{14}$'),
     open_key TEXT,
@@ -454,23 +663,55 @@ CREATE TABLE ticket (
     occurred TEXT DEFAULT '' NOT NULL,
     named_unit TEXT DEFAULT '' NOT NULL,
     contact_name TEXT DEFAULT '' NOT NULL,
+    requester_kind TEXT DEFAULT '' NOT NULL,
+    accused TEXT DEFAULT '' NOT NULL,
+    grade TEXT DEFAULT '' NOT NULL,
     urgent BOOLEAN DEFAULT false NOT NULL,
     confidential BOOLEAN DEFAULT false NOT NULL,
     requester BIGINT,
     call_id TEXT,
     typed TEXT[] DEFAULT '{}' NOT NULL,
+    flags TEXT[] DEFAULT '{}' NOT NULL,
+    supervising TEXT[] DEFAULT '{}' NOT NULL,
+    supervisions INTEGER DEFAULT 0 NOT NULL,
+    card TEXT DEFAULT '' NOT NULL,
+    request_no INTEGER DEFAULT 1 NOT NULL,
+    matter BIGINT,
+    master TEXT,
+    authority TEXT,
     lead_unit TEXT,
     assist_units TEXT[] DEFAULT '{}' NOT NULL,
+    approval TEXT DEFAULT '' NOT NULL,
+    leader_instruction TEXT DEFAULT '' NOT NULL,
+    cleared TEXT[] DEFAULT '{}' NOT NULL,
+    supplements INTEGER DEFAULT 0 NOT NULL,
+    dispute_open BOOLEAN DEFAULT false NOT NULL,
+    ruled BOOLEAN DEFAULT false NOT NULL,
     return_open BOOLEAN DEFAULT false NOT NULL,
+    rejections INTEGER DEFAULT 0 NOT NULL,
     returns INTEGER DEFAULT 0 NOT NULL,
     extension_asked INTEGER DEFAULT 0 NOT NULL,
     extensions INTEGER DEFAULT 0 NOT NULL,
     extended INTEGER DEFAULT 0 NOT NULL,
+    extensions_granted INTEGER DEFAULT 0 NOT NULL,
     result TEXT DEFAULT '' NOT NULL,
     rating TEXT,
     rating_source TEXT,
     cause_code TEXT DEFAULT '' NOT NULL,
     explained BOOLEAN DEFAULT false NOT NULL,
+    contacted_at TIMESTAMP WITH TIME ZONE,
+    contact_tries INTEGER DEFAULT 0 NOT NULL,
+    followed_up_at TIMESTAMP WITH TIME ZONE,
+    outcome TEXT DEFAULT '' NOT NULL,
+    service_rating TEXT DEFAULT '' NOT NULL,
+    call_rating TEXT DEFAULT '' NOT NULL,
+    closing TEXT DEFAULT '' NOT NULL,
+    rework_mode TEXT DEFAULT '' NOT NULL,
+    repeat_rule TEXT DEFAULT '' NOT NULL,
+    responsible TEXT DEFAULT '' NOT NULL,
+    sensitivity TEXT DEFAULT '' NOT NULL,
+    publication TEXT DEFAULT '' NOT NULL,
+    exempt BOOLEAN DEFAULT false NOT NULL,
     last_hash TEXT DEFAULT '' NOT NULL,
     created_at TIMESTAMP WITH TIME ZONE NOT NULL,
     updated_at TIMESTAMP WITH TIME ZONE NOT NULL,
@@ -481,21 +722,34 @@ CREATE TABLE ticket (
     closed_at TIMESTAMP WITH TIME ZONE,
     archived_at TIMESTAMP WITH TIME ZONE,
     PRIMARY KEY (id),
-    CONSTRAINT state_known CHECK (state IN ('draft', 'registered', 'rejected', 'referred', 'answered', 'awaiting_dispatch', 'dispatched', 'signed', 'handling', 'replied', 'surveying', 'closed', 'archived', 'withdrawn')),
+    CONSTRAINT state_known CHECK (state IN ('draft', 'registered', 'awaiting_supplement', 'rejected', 'referred', 'answered', 'awaiting_approval', 'awaiting_dispatch', 'dispatched', 'signed', 'handling', 'awaiting_unit_signoff', 'replied', 'awaiting_feedback_approval', 'surveying', 'closed', 'archived', 'terminated', 'merged', 'withdrawn')),
     CONSTRAINT rating_source_known CHECK (rating_source IN ('citizen', 'default', 'manual')),
     CONSTRAINT rating_has_source CHECK ((rating IS NULL) = (rating_source IS NULL)),
-    UNIQUE (open_key)
+    UNIQUE (open_key),
+    FOREIGN KEY(master) REFERENCES ticket (id)
 )
 --;
 CREATE INDEX ticket_by_assist ON ticket USING gin (assist_units)
 --;
+CREATE INDEX ticket_by_authority ON ticket (authority, id) WHERE authority IS NOT NULL
+--;
 CREATE INDEX ticket_by_call ON ticket (call_id)
 --;
+CREATE INDEX ticket_by_closed ON ticket (closed_at) WHERE closed_at IS NOT NULL
+--;
 CREATE INDEX ticket_by_lead ON ticket (lead_unit, id)
+--;
+CREATE INDEX ticket_by_master ON ticket (master, id) WHERE master IS NOT NULL
+--;
+CREATE INDEX ticket_by_matter ON ticket (matter, id) WHERE matter IS NOT NULL
+--;
+CREATE INDEX ticket_by_registered ON ticket (registered_at)
 --;
 CREATE INDEX ticket_by_requester ON ticket (requester, id)
 --;
 CREATE INDEX ticket_by_state ON ticket (state, id)
+--;
+CREATE INDEX ticket_by_subject_place ON ticket (subject, place, id) WHERE place <> ''
 --;
 CREATE INDEX ticket_by_type ON ticket (request_type, id)
 --;
@@ -513,6 +767,271 @@ CREATE TABLE ticket_policy (
     PRIMARY KEY (policy_id, version)
 )
 --;
+CREATE TABLE unit (
+    id TEXT NOT NULL,
+    name TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    parent TEXT,
+    functions TEXT[] DEFAULT '{}' NOT NULL,
+    territory TEXT[] DEFAULT '{}' NOT NULL,
+    industry TEXT[] DEFAULT '{}' NOT NULL,
+    administrative BOOLEAN DEFAULT true NOT NULL,
+    active BOOLEAN DEFAULT true NOT NULL,
+    phone TEXT DEFAULT '' NOT NULL,
+    hours JSONB,
+    version INTEGER DEFAULT 1 NOT NULL,
+    edited BOOLEAN DEFAULT false NOT NULL,
+    updated_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    PRIMARY KEY (id),
+    CONSTRAINT kind_known CHECK (kind IN ('department', 'township', 'enterprise', 'subordinate')),
+    FOREIGN KEY(parent) REFERENCES unit (id)
+)
+--;
+CREATE INDEX unit_by_parent ON unit (parent) WHERE parent IS NOT NULL
+--;
+CREATE TABLE accountability_evidence (
+    id BIGINT GENERATED ALWAYS AS IDENTITY,
+    case_id BIGINT NOT NULL,
+    ticket_id TEXT NOT NULL,
+    seq INTEGER NOT NULL,
+    hash TEXT NOT NULL,
+    note TEXT DEFAULT '' NOT NULL,
+    added_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    added_by TEXT NOT NULL,
+    PRIMARY KEY (id),
+    CONSTRAINT accountability_evidence_once UNIQUE (case_id, ticket_id, seq),
+    FOREIGN KEY(case_id) REFERENCES accountability_case (id),
+    FOREIGN KEY(ticket_id) REFERENCES ticket (id)
+)
+--;
+CREATE INDEX accountability_evidence_by_ticket ON accountability_evidence (ticket_id)
+--;
+CREATE TABLE accountability_step (
+    id BIGINT GENERATED ALWAYS AS IDENTITY,
+    case_id BIGINT NOT NULL,
+    rung TEXT NOT NULL,
+    at TIMESTAMP WITH TIME ZONE NOT NULL,
+    by TEXT NOT NULL,
+    note TEXT NOT NULL,
+    recipients TEXT[] NOT NULL,
+    PRIMARY KEY (id),
+    CONSTRAINT accountability_step_once UNIQUE (case_id, rung),
+    FOREIGN KEY(case_id) REFERENCES accountability_case (id)
+)
+--;
+CREATE TABLE approval (
+    id BIGINT GENERATED ALWAYS AS IDENTITY,
+    ticket_id TEXT NOT NULL,
+    round INTEGER NOT NULL,
+    gate TEXT NOT NULL,
+    state TEXT DEFAULT 'open' NOT NULL,
+    rule TEXT NOT NULL,
+    basis TEXT DEFAULT '' NOT NULL,
+    reading TEXT DEFAULT '' NOT NULL,
+    document TEXT DEFAULT '' NOT NULL,
+    why TEXT DEFAULT '' NOT NULL,
+    seal BOOLEAN DEFAULT false NOT NULL,
+    unit TEXT,
+    asked_by TEXT NOT NULL,
+    contents JSONB,
+    judgements JSONB,
+    asked_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    done_at TIMESTAMP WITH TIME ZONE,
+    PRIMARY KEY (id),
+    CONSTRAINT gate_known CHECK (gate IN ('before_dispatch', 'signoff', 'before_feedback', 'report', 'scope', 'termination')),
+    CONSTRAINT state_known CHECK (state IN ('open', 'granted', 'declined', 'withdrawn')),
+    FOREIGN KEY(ticket_id) REFERENCES ticket (id)
+)
+--;
+CREATE INDEX approval_by_ticket ON approval (ticket_id, id)
+--;
+CREATE UNIQUE INDEX approval_one_open ON approval (ticket_id) WHERE state = 'open'
+--;
+CREATE TABLE assist_order (
+    id BIGINT GENERATED ALWAYS AS IDENTITY,
+    ticket_id TEXT NOT NULL,
+    round INTEGER NOT NULL,
+    unit TEXT NOT NULL,
+    request TEXT DEFAULT '' NOT NULL,
+    sent_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    due_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    signed_at TIMESTAMP WITH TIME ZONE,
+    opinion_at TIMESTAMP WITH TIME ZONE,
+    opinion TEXT DEFAULT '' NOT NULL,
+    refused BOOLEAN DEFAULT false NOT NULL,
+    silence_told_at TIMESTAMP WITH TIME ZONE,
+    ended_at TIMESTAMP WITH TIME ZONE,
+    PRIMARY KEY (id),
+    FOREIGN KEY(ticket_id) REFERENCES ticket (id)
+)
+--;
+CREATE INDEX assist_order_by_ticket ON assist_order (ticket_id, round)
+--;
+CREATE UNIQUE INDEX assist_order_one ON assist_order (ticket_id, unit) WHERE ended_at IS NULL
+--;
+CREATE INDEX assist_order_waiting ON assist_order (due_at) WHERE opinion_at IS NULL AND ended_at IS NULL AND silence_told_at IS NULL
+--;
+CREATE TABLE coordination (
+    id BIGINT GENERATED ALWAYS AS IDENTITY,
+    ticket_id TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    agenda TEXT NOT NULL,
+    place TEXT NOT NULL,
+    at TIMESTAMP WITH TIME ZONE NOT NULL,
+    called_by TEXT NOT NULL,
+    called_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    PRIMARY KEY (id),
+    CONSTRAINT kind_known CHECK (kind IN ('meeting', 'site')),
+    FOREIGN KEY(ticket_id) REFERENCES ticket (id)
+)
+--;
+CREATE INDEX coordination_by_ticket ON coordination (ticket_id, id)
+--;
+CREATE TABLE dispatch_catalogue (
+    id BIGINT GENERATED ALWAYS AS IDENTITY,
+    code TEXT NOT NULL,
+    subject TEXT DEFAULT '' NOT NULL,
+    keywords TEXT[] DEFAULT '{}' NOT NULL,
+    unit TEXT NOT NULL,
+    basis TEXT NOT NULL,
+    duty_of TEXT NOT NULL,
+    active BOOLEAN DEFAULT true NOT NULL,
+    edited BOOLEAN DEFAULT false NOT NULL,
+    updated_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    PRIMARY KEY (id),
+    CONSTRAINT duty_of_known CHECK (duty_of IN ('department', 'township', 'shared')),
+    UNIQUE (code),
+    FOREIGN KEY(unit) REFERENCES unit (id)
+)
+--;
+CREATE INDEX dispatch_catalogue_by_unit ON dispatch_catalogue (unit)
+--;
+CREATE TABLE duty_record (
+    id BIGINT GENERATED ALWAYS AS IDENTITY,
+    shift_id BIGINT NOT NULL,
+    kind TEXT NOT NULL,
+    person TEXT NOT NULL,
+    at TIMESTAMP WITH TIME ZONE NOT NULL,
+    noted_by TEXT NOT NULL,
+    note TEXT DEFAULT '' NOT NULL,
+    PRIMARY KEY (id),
+    CONSTRAINT kind_known CHECK (kind IN ('on', 'off', 'note')),
+    FOREIGN KEY(shift_id) REFERENCES duty_shift (id)
+)
+--;
+CREATE INDEX ix_duty_record_shift_id ON duty_record (shift_id)
+--;
+CREATE TABLE knowledge_event (
+    id BIGINT GENERATED ALWAYS AS IDENTITY,
+    item_id BIGINT NOT NULL,
+    version INTEGER NOT NULL,
+    act TEXT NOT NULL,
+    actor TEXT NOT NULL,
+    actor_unit TEXT,
+    note TEXT DEFAULT '' NOT NULL,
+    at TIMESTAMP WITH TIME ZONE NOT NULL,
+    PRIMARY KEY (id),
+    CONSTRAINT act_known CHECK (act IN ('write', 'revise', 'submit', 'approve', 'refuse', 'verify', 'expire', 'withdraw')),
+    FOREIGN KEY(item_id) REFERENCES knowledge_item (id)
+)
+--;
+CREATE INDEX knowledge_event_by_item ON knowledge_event (item_id, id)
+--;
+CREATE TABLE knowledge_question (
+    id BIGINT GENERATED ALWAYS AS IDENTITY,
+    unit TEXT NOT NULL,
+    item_id BIGINT,
+    item_version INTEGER,
+    defect TEXT,
+    ticket_id TEXT,
+    asked TEXT NOT NULL,
+    asked_by TEXT NOT NULL,
+    asked_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    due_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    rule TEXT NOT NULL,
+    clock TEXT NOT NULL,
+    amount INTEGER NOT NULL CHECK (amount >= 1),
+    policy_version TEXT NOT NULL,
+    calendar_version TEXT NOT NULL,
+    provisional BOOLEAN NOT NULL,
+    answer TEXT,
+    answered_by TEXT,
+    answered_at TIMESTAMP WITH TIME ZONE,
+    answer_item BIGINT,
+    noticed_at TIMESTAMP WITH TIME ZONE,
+    PRIMARY KEY (id),
+    CONSTRAINT defect_known CHECK (defect IN ('wrong', 'missing', 'expired', 'unclear', 'incomplete', 'duplicate', 'contradictory', 'old_new_conflict')),
+    CONSTRAINT clock_known CHECK (clock IN ('wd', 'h', 'min', 'd', 'clock')),
+    CONSTRAINT defect_of_an_item CHECK (defect IS NULL OR item_id IS NOT NULL),
+    CONSTRAINT answered_when_answer CHECK ((answered_at IS NULL) = (answer IS NULL)),
+    FOREIGN KEY(item_id) REFERENCES knowledge_item (id),
+    FOREIGN KEY(ticket_id) REFERENCES ticket (id),
+    FOREIGN KEY(answer_item) REFERENCES knowledge_item (id)
+)
+--;
+CREATE INDEX knowledge_question_asked ON knowledge_question (asked_at)
+--;
+CREATE INDEX knowledge_question_by_item ON knowledge_question (item_id, id) WHERE item_id IS NOT NULL
+--;
+CREATE INDEX knowledge_question_by_unit ON knowledge_question (unit, id)
+--;
+CREATE INDEX knowledge_question_open ON knowledge_question (due_at, id) WHERE answered_at IS NULL
+--;
+CREATE TABLE knowledge_use (
+    id BIGINT GENERATED ALWAYS AS IDENTITY,
+    ticket_id TEXT NOT NULL,
+    item_id BIGINT NOT NULL,
+    version INTEGER NOT NULL,
+    how TEXT NOT NULL,
+    actor TEXT NOT NULL,
+    used_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    PRIMARY KEY (id),
+    CONSTRAINT how_known CHECK (how IN ('answer', 'linked')),
+    CONSTRAINT knowledge_use_once UNIQUE (ticket_id, item_id, version, how),
+    FOREIGN KEY(ticket_id) REFERENCES ticket (id),
+    FOREIGN KEY(item_id) REFERENCES knowledge_item (id)
+)
+--;
+CREATE INDEX knowledge_use_by_item ON knowledge_use (item_id, id)
+--;
+CREATE TABLE knowledge_version (
+    item_id BIGINT NOT NULL,
+    version INTEGER NOT NULL CHECK (version >= 1),
+    template TEXT NOT NULL,
+    title TEXT NOT NULL,
+    keywords TEXT[] NOT NULL,
+    contents JSONB NOT NULL,
+    body TEXT NOT NULL,
+    valid_from DATE NOT NULL,
+    valid_until DATE,
+    trigger TEXT NOT NULL,
+    note TEXT DEFAULT '' NOT NULL,
+    author TEXT NOT NULL,
+    author_unit TEXT,
+    uploaded_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    PRIMARY KEY (item_id, version),
+    CONSTRAINT template_known CHECK (template IN ('general', 'service_matter', 'policy_term', 'new_policy', 'rights_duties')),
+    CONSTRAINT trigger_known CHECK (trigger IN ('function_change', 'policy_change', 'hot_event', 'question', 'correction', 'routine')),
+    FOREIGN KEY(item_id) REFERENCES knowledge_item (id)
+)
+--;
+CREATE TABLE leader_session_ticket (
+    id BIGINT GENERATED ALWAYS AS IDENTITY,
+    session_id BIGINT NOT NULL,
+    ticket_id TEXT NOT NULL,
+    how TEXT NOT NULL,
+    unit TEXT NOT NULL,
+    at TIMESTAMP WITH TIME ZONE NOT NULL,
+    by TEXT NOT NULL,
+    PRIMARY KEY (id),
+    CONSTRAINT leader_session_ticket_once UNIQUE (ticket_id),
+    CONSTRAINT how_known CHECK (how IN ('assigned', 'taken')),
+    FOREIGN KEY(session_id) REFERENCES leader_session (id),
+    FOREIGN KEY(ticket_id) REFERENCES ticket (id)
+)
+--;
+CREATE INDEX leader_session_ticket_by_session ON leader_session_ticket (session_id, id)
+--;
 CREATE TABLE manual_task (
     id BIGINT GENERATED ALWAYS AS IDENTITY,
     ticket_id TEXT NOT NULL,
@@ -527,8 +1046,9 @@ CREATE TABLE manual_task (
     done_at TIMESTAMP WITH TIME ZONE,
     done_by TEXT,
     outcome TEXT DEFAULT '' NOT NULL,
+    missed_at TIMESTAMP WITH TIME ZONE,
     PRIMARY KEY (id),
-    CONSTRAINT kind_known CHECK (kind IN ('review', 'manual_call', 'read_reply', 'explain_overdue')),
+    CONSTRAINT kind_known CHECK (kind IN ('review', 'manual_call', 'read_reply', 'explain_overdue', 'supplement', 'unit_follow_up', 'recheck', 'look_back')),
     CONSTRAINT state_known CHECK (state IN ('open', 'done', 'cancelled')),
     FOREIGN KEY(ticket_id) REFERENCES ticket (id)
 )
@@ -537,16 +1057,88 @@ CREATE UNIQUE INDEX manual_task_one_open ON manual_task (ticket_id, round, kind)
 --;
 CREATE INDEX manual_task_open ON manual_task (due_at) WHERE state = 'open'
 --;
+CREATE INDEX manual_task_unexplained ON manual_task (due_at) WHERE state = 'open' AND kind = 'explain_overdue' AND missed_at IS NULL
+--;
+CREATE TABLE matter (
+    id BIGINT GENERATED ALWAYS AS IDENTITY,
+    first_ticket TEXT NOT NULL,
+    opened_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    opened_by TEXT NOT NULL,
+    PRIMARY KEY (id),
+    FOREIGN KEY(first_ticket) REFERENCES ticket (id)
+)
+--;
+CREATE TABLE report_case (
+    id BIGINT GENERATED ALWAYS AS IDENTITY,
+    term TEXT NOT NULL,
+    ticket_id TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    comment TEXT NOT NULL,
+    by TEXT NOT NULL,
+    at TIMESTAMP WITH TIME ZONE NOT NULL,
+    PRIMARY KEY (id),
+    CONSTRAINT kind_known CHECK (kind IN ('good', 'problem')),
+    CONSTRAINT report_case_once UNIQUE (term, ticket_id),
+    FOREIGN KEY(ticket_id) REFERENCES ticket (id)
+)
+--;
+CREATE TABLE report_file (
+    id BIGINT GENERATED ALWAYS AS IDENTITY,
+    run_id BIGINT NOT NULL,
+    variant TEXT NOT NULL,
+    format TEXT NOT NULL,
+    name TEXT NOT NULL,
+    sha256 TEXT NOT NULL,
+    size_bytes INTEGER NOT NULL,
+    PRIMARY KEY (id),
+    CONSTRAINT report_file_once UNIQUE (run_id, variant, format),
+    CONSTRAINT variant_known CHECK (variant IN ('internal', 'public')),
+    CONSTRAINT format_known CHECK (format IN ('docx', 'xlsx', 'pdf')),
+    FOREIGN KEY(run_id) REFERENCES report_run (id)
+)
+--;
+CREATE TABLE ticket_abuse (
+    id BIGINT GENERATED ALWAYS AS IDENTITY,
+    ticket_id TEXT NOT NULL,
+    requester BIGINT,
+    kind TEXT NOT NULL,
+    state TEXT NOT NULL,
+    note TEXT DEFAULT '' NOT NULL,
+    evidence JSONB NOT NULL,
+    noted_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    noted_by TEXT NOT NULL,
+    confirmed_at TIMESTAMP WITH TIME ZONE,
+    confirmed_by TEXT,
+    confirmed_note TEXT DEFAULT '' NOT NULL,
+    handed_at TIMESTAMP WITH TIME ZONE,
+    handed_by TEXT,
+    authority TEXT DEFAULT '' NOT NULL,
+    receipt TEXT DEFAULT '' NOT NULL,
+    handed_note TEXT DEFAULT '' NOT NULL,
+    PRIMARY KEY (id),
+    CONSTRAINT state_known CHECK (state IN ('noted', 'confirmed', 'handed_over')),
+    CONSTRAINT second_person_confirms CHECK (confirmed_by IS NULL OR confirmed_by <> noted_by),
+    CONSTRAINT confirmed_before_handing_over CHECK (handed_at IS NULL OR confirmed_at IS NOT NULL),
+    FOREIGN KEY(ticket_id) REFERENCES ticket (id)
+)
+--;
+CREATE INDEX ticket_abuse_by_requester ON ticket_abuse (requester, id) WHERE requester IS NOT NULL
+--;
+CREATE INDEX ticket_abuse_by_ticket ON ticket_abuse (ticket_id, id)
+--;
 CREATE TABLE ticket_archive (
     ticket_id TEXT NOT NULL,
+    round INTEGER DEFAULT 1 NOT NULL,
+    number TEXT,
     archived_at TIMESTAMP WITH TIME ZONE NOT NULL,
     manifest JSONB NOT NULL,
     sha256 TEXT NOT NULL,
     events INTEGER NOT NULL,
     last_hash TEXT NOT NULL,
     recordings_keep_until DATE NOT NULL,
-    PRIMARY KEY (ticket_id),
-    FOREIGN KEY(ticket_id) REFERENCES ticket (id)
+    PRIMARY KEY (ticket_id, round),
+    FOREIGN KEY(ticket_id) REFERENCES ticket (id),
+    UNIQUE (number)
 )
 --;
 CREATE TABLE ticket_assignment (
@@ -557,6 +1149,7 @@ CREATE TABLE ticket_assignment (
     role TEXT NOT NULL,
     instruction TEXT DEFAULT '' NOT NULL,
     basis TEXT DEFAULT '' NOT NULL,
+    on_spot_by TEXT DEFAULT '' NOT NULL,
     phone_notice JSONB,
     statutory JSONB,
     dispatched_at TIMESTAMP WITH TIME ZONE NOT NULL,
@@ -564,13 +1157,84 @@ CREATE TABLE ticket_assignment (
     replied_at TIMESTAMP WITH TIME ZONE,
     ended_at TIMESTAMP WITH TIME ZONE,
     PRIMARY KEY (id),
-    CONSTRAINT role_known CHECK (role IN ('lead', 'assist')),
+    CONSTRAINT role_known CHECK (role IN ('lead', 'assist', 'authority')),
     FOREIGN KEY(ticket_id) REFERENCES ticket (id)
 )
 --;
 CREATE INDEX ticket_assignment_by_ticket ON ticket_assignment (ticket_id, round)
 --;
+CREATE INDEX ticket_assignment_ended ON ticket_assignment (ended_at) WHERE role = 'lead'
+--;
 CREATE UNIQUE INDEX ticket_assignment_one_lead ON ticket_assignment (ticket_id) WHERE role = 'lead' AND ended_at IS NULL
+--;
+CREATE INDEX ticket_assignment_sent ON ticket_assignment (dispatched_at) WHERE role = 'lead'
+--;
+CREATE TABLE ticket_check (
+    id BIGINT GENERATED ALWAYS AS IDENTITY,
+    ticket_id TEXT NOT NULL,
+    round INTEGER NOT NULL,
+    unit TEXT,
+    kind TEXT NOT NULL,
+    found TEXT NOT NULL,
+    note TEXT DEFAULT '' NOT NULL,
+    at TIMESTAMP WITH TIME ZONE NOT NULL,
+    actor TEXT NOT NULL,
+    PRIMARY KEY (id),
+    CONSTRAINT kind_known CHECK (kind IN ('recheck', 'look_back')),
+    CONSTRAINT found_known CHECK (found IN ('fine', 'not_done', 'untrue')),
+    FOREIGN KEY(ticket_id) REFERENCES ticket (id)
+)
+--;
+CREATE INDEX ticket_check_by_ticket ON ticket_check (ticket_id, id)
+--;
+CREATE INDEX ticket_check_by_unit ON ticket_check (unit, at)
+--;
+CREATE TABLE ticket_commitment (
+    id BIGINT GENERATED ALWAYS AS IDENTITY,
+    ticket_id TEXT NOT NULL,
+    round INTEGER NOT NULL,
+    unit TEXT,
+    stage_result TEXT DEFAULT '' NOT NULL,
+    plan TEXT DEFAULT '' NOT NULL,
+    made_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    due_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    state TEXT DEFAULT 'open' NOT NULL,
+    ended_at TIMESTAMP WITH TIME ZONE,
+    result TEXT DEFAULT '' NOT NULL,
+    told_at TIMESTAMP WITH TIME ZONE,
+    PRIMARY KEY (id),
+    CONSTRAINT state_known CHECK (state IN ('open', 'kept', 'dropped')),
+    FOREIGN KEY(ticket_id) REFERENCES ticket (id)
+)
+--;
+CREATE INDEX ticket_commitment_of_unit ON ticket_commitment (unit, due_at, id) WHERE state = 'open'
+--;
+CREATE UNIQUE INDEX ticket_commitment_one_open ON ticket_commitment (ticket_id) WHERE state = 'open'
+--;
+CREATE INDEX ticket_commitment_open ON ticket_commitment (due_at, id) WHERE state = 'open'
+--;
+CREATE TABLE ticket_contact (
+    id BIGINT GENERATED ALWAYS AS IDENTITY,
+    ticket_id TEXT NOT NULL,
+    round INTEGER NOT NULL,
+    requester BIGINT,
+    unit TEXT,
+    actor TEXT NOT NULL,
+    purpose TEXT NOT NULL,
+    reached TEXT NOT NULL,
+    at TIMESTAMP WITH TIME ZONE NOT NULL,
+    method TEXT DEFAULT '' NOT NULL,
+    told TEXT DEFAULT '' NOT NULL,
+    over_reason TEXT DEFAULT '' NOT NULL,
+    PRIMARY KEY (id),
+    CONSTRAINT purpose_known CHECK (purpose IN ('first', 'facts', 'result', 'explain', 'follow_up')),
+    CONSTRAINT reached_known CHECK (reached IN ('spoken', 'not_reached', 'refused')),
+    FOREIGN KEY(ticket_id) REFERENCES ticket (id)
+)
+--;
+CREATE INDEX ticket_contact_by_requester ON ticket_contact (requester, at) WHERE requester IS NOT NULL
+--;
+CREATE INDEX ticket_contact_by_ticket ON ticket_contact (ticket_id, round)
 --;
 CREATE TABLE ticket_deadline (
     id BIGINT GENERATED ALWAYS AS IDENTITY,
@@ -589,16 +1253,55 @@ CREATE TABLE ticket_deadline (
     met_at TIMESTAMP WITH TIME ZONE,
     ended_at TIMESTAMP WITH TIME ZONE,
     noticed_at TIMESTAMP WITH TIME ZONE,
+    rung TEXT DEFAULT '' NOT NULL,
+    rung_at TIMESTAMP WITH TIME ZONE,
+    reminded_at TIMESTAMP WITH TIME ZONE,
+    looked_at_by TEXT,
     PRIMARY KEY (id),
-    CONSTRAINT kind_known CHECK (kind IN ('dispatch', 'sign', 'handle', 'return', 'survey')),
-    CONSTRAINT clock_known CHECK (clock IN ('wd', 'h', 'min', 'd')),
+    CONSTRAINT kind_known CHECK (kind IN ('dispatch', 'sign', 'handle', 'contact', 'return', 'progress', 'assist', 'survey', 'commitment', 'supervision', 'supplement')),
+    CONSTRAINT clock_known CHECK (clock IN ('wd', 'h', 'min', 'd', 'clock')),
     CONSTRAINT due_after_start CHECK (due_at > from_at),
     FOREIGN KEY(ticket_id) REFERENCES ticket (id)
 )
 --;
+COMMENT ON COLUMN ticket_deadline.looked_at_by IS 'calendar version a kept deadline was last compared with'
+--;
 CREATE INDEX ticket_deadline_by_ticket ON ticket_deadline (ticket_id, round)
 --;
+CREATE INDEX ticket_deadline_handle ON ticket_deadline (due_at) WHERE kind = 'handle'
+--;
 CREATE INDEX ticket_deadline_open ON ticket_deadline (due_at) WHERE met_at IS NULL AND ended_at IS NULL AND noticed_at IS NULL
+--;
+CREATE INDEX ticket_deadline_rung ON ticket_deadline (rung_at, id) WHERE met_at IS NULL AND ended_at IS NULL AND rung_at IS NOT NULL
+--;
+CREATE INDEX ticket_deadline_running ON ticket_deadline (due_at, id) WHERE met_at IS NULL AND ended_at IS NULL
+--;
+CREATE INDEX ticket_deadline_running_of_unit ON ticket_deadline (unit, due_at, id) WHERE met_at IS NULL AND ended_at IS NULL
+--;
+CREATE TABLE ticket_dispute (
+    id BIGINT GENERATED ALWAYS AS IDENTITY,
+    ticket_id TEXT NOT NULL,
+    round INTEGER NOT NULL,
+    reason TEXT NOT NULL,
+    units TEXT[] DEFAULT '{}' NOT NULL,
+    decider TEXT NOT NULL,
+    opened_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    opened_by TEXT NOT NULL,
+    lead TEXT,
+    assists TEXT[] DEFAULT '{}' NOT NULL,
+    participants TEXT[] DEFAULT '{}' NOT NULL,
+    minutes TEXT DEFAULT '' NOT NULL,
+    ruling TEXT DEFAULT '' NOT NULL,
+    ruled_at TIMESTAMP WITH TIME ZONE,
+    ruled_by TEXT,
+    PRIMARY KEY (id),
+    CONSTRAINT ruling_names_lead CHECK ((ruled_at IS NULL) = (lead IS NULL)),
+    FOREIGN KEY(ticket_id) REFERENCES ticket (id)
+)
+--;
+CREATE INDEX ticket_dispute_by_ticket ON ticket_dispute (ticket_id, id)
+--;
+CREATE UNIQUE INDEX ticket_dispute_one_open ON ticket_dispute (ticket_id) WHERE ruled_at IS NULL
 --;
 CREATE TABLE ticket_event (
     id BIGINT GENERATED ALWAYS AS IDENTITY,
@@ -617,8 +1320,8 @@ CREATE TABLE ticket_event (
     hash TEXT NOT NULL,
     PRIMARY KEY (id),
     CONSTRAINT ticket_event_once UNIQUE (ticket_id, seq),
-    CONSTRAINT kind_known CHECK (kind IN ('open', 'edit', 'register', 'answer', 'reject', 'refer', 'forward', 'withdraw', 'dispatch', 'add_assist', 'sign', 'start', 'ask_return', 'grant_return', 'refuse_return', 'ask_extension', 'grant_extension', 'refuse_extension', 'reply', 'reject_reply', 'begin_survey', 'survey_delivered', 'rate', 'note_cause', 'close', 'rework', 'archive')),
-    CONSTRAINT to_state_known CHECK (to_state IN ('draft', 'registered', 'rejected', 'referred', 'answered', 'awaiting_dispatch', 'dispatched', 'signed', 'handling', 'replied', 'surveying', 'closed', 'archived', 'withdrawn')),
+    CONSTRAINT kind_known CHECK (kind IN ('open', 'edit', 'register', 'answer', 'reject', 'refer', 'forward', 'withdraw', 'dispatch', 'add_assist', 'sign', 'start', 'ask_return', 'grant_return', 'refuse_return', 'ask_extension', 'grant_extension', 'refuse_extension', 'reply', 'reject_reply', 'begin_survey', 'survey_delivered', 'rate', 'note_cause', 'close', 'rework', 'archive', 'ask_supplement', 'supplement', 'ask_approval', 'sign_approval', 'decline_approval', 'complete_approval', 'ask_signoff', 'ask_termination', 'terminate', 'forward_down', 'hand_back', 'deem_signed', 'open_dispute', 'rule_dispute', 'sign_assist', 'give_opinion', 'report_progress', 'note_outage', 'note_contact', 'keep_commitment', 'urge', 'look_back', 'link', 'unlink', 'merge', 'unmerge', 'flag', 'supervise', 'answer_supervision', 'end_supervision', 'warn', 'note_abuse', 'recalculate', 'decide_publication')),
+    CONSTRAINT to_state_known CHECK (to_state IN ('draft', 'registered', 'awaiting_supplement', 'rejected', 'referred', 'answered', 'awaiting_approval', 'awaiting_dispatch', 'dispatched', 'signed', 'handling', 'awaiting_unit_signoff', 'replied', 'awaiting_feedback_approval', 'surveying', 'closed', 'archived', 'terminated', 'merged', 'withdrawn')),
     CONSTRAINT seq_from_one CHECK (seq >= 1),
     FOREIGN KEY(ticket_id) REFERENCES ticket (id)
 )
@@ -632,6 +1335,8 @@ CREATE TABLE ticket_extension (
     amount INTEGER NOT NULL,
     reason TEXT NOT NULL,
     citizen_informed_at TIMESTAMP WITH TIME ZONE,
+    signed_by TEXT DEFAULT '' NOT NULL,
+    seal TEXT DEFAULT '' NOT NULL,
     asked_at TIMESTAMP WITH TIME ZONE NOT NULL,
     granted INTEGER,
     decided_at TIMESTAMP WITH TIME ZONE,
@@ -644,6 +1349,28 @@ CREATE TABLE ticket_extension (
 --;
 CREATE UNIQUE INDEX ticket_extension_one_open ON ticket_extension (ticket_id) WHERE state = 'requested'
 --;
+CREATE TABLE ticket_release (
+    id BIGINT GENERATED ALWAYS AS IDENTITY,
+    ticket_id TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    purpose TEXT NOT NULL,
+    asked_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    asked_by TEXT NOT NULL,
+    approved_at TIMESTAMP WITH TIME ZONE,
+    approved_by TEXT,
+    note TEXT DEFAULT '' NOT NULL,
+    used_at TIMESTAMP WITH TIME ZONE,
+    PRIMARY KEY (id),
+    CONSTRAINT kind_known CHECK (kind IN ('export', 'copy')),
+    CONSTRAINT second_person_approves CHECK (approved_by IS NULL OR approved_by <> asked_by),
+    CONSTRAINT approved_before_use CHECK (used_at IS NULL OR approved_at IS NOT NULL),
+    FOREIGN KEY(ticket_id) REFERENCES ticket (id)
+)
+--;
+CREATE INDEX ticket_release_by_ticket ON ticket_release (ticket_id, id)
+--;
+CREATE INDEX ticket_release_waiting ON ticket_release (id) WHERE approved_at IS NULL
+--;
 CREATE TABLE ticket_reply (
     id BIGINT GENERATED ALWAYS AS IDENTITY,
     ticket_id TEXT NOT NULL,
@@ -654,10 +1381,14 @@ CREATE TABLE ticket_reply (
     replied_at TIMESTAMP WITH TIME ZONE NOT NULL,
     rejected_at TIMESTAMP WITH TIME ZONE,
     defect TEXT,
+    untrue_at TIMESTAMP WITH TIME ZONE,
+    untrue_why TEXT DEFAULT '' NOT NULL,
     PRIMARY KEY (id),
     CONSTRAINT ticket_reply_once UNIQUE (ticket_id, seq),
     FOREIGN KEY(ticket_id) REFERENCES ticket (id)
 )
+--;
+CREATE INDEX ticket_reply_replied ON ticket_reply (replied_at)
 --;
 CREATE TABLE ticket_return (
     id BIGINT GENERATED ALWAYS AS IDENTITY,
@@ -668,15 +1399,22 @@ CREATE TABLE ticket_return (
     reason TEXT NOT NULL,
     legal_basis TEXT DEFAULT '' NOT NULL,
     proper_unit TEXT DEFAULT '' NOT NULL,
+    suggestion TEXT DEFAULT '' NOT NULL,
     asked_at TIMESTAMP WITH TIME ZONE NOT NULL,
     decided_at TIMESTAMP WITH TIME ZONE,
     decided_by TEXT,
     refusal_code TEXT,
     decision_reason TEXT DEFAULT '' NOT NULL,
     PRIMARY KEY (id),
-    CONSTRAINT state_known CHECK (state IN ('requested', 'granted', 'refused')),
+    CONSTRAINT state_known CHECK (state IN ('requested', 'granted', 'refused', 'handed_back', 'moot')),
     FOREIGN KEY(ticket_id) REFERENCES ticket (id)
 )
+--;
+CREATE INDEX ticket_return_asked ON ticket_return (asked_at)
+--;
+CREATE INDEX ticket_return_by_ticket ON ticket_return (ticket_id, round)
+--;
+CREATE INDEX ticket_return_by_unit ON ticket_return (unit, state)
 --;
 CREATE UNIQUE INDEX ticket_return_one_open ON ticket_return (ticket_id) WHERE state = 'requested'
 --;
@@ -701,6 +1439,49 @@ CREATE TABLE ticket_suggestion (
 )
 --;
 CREATE INDEX ticket_suggestion_by_ticket ON ticket_suggestion (ticket_id, field)
+--;
+CREATE TABLE ticket_supervision (
+    id BIGINT GENERATED ALWAYS AS IDENTITY,
+    ticket_id TEXT,
+    subject TEXT DEFAULT '' NOT NULL,
+    round INTEGER NOT NULL,
+    trigger TEXT NOT NULL,
+    label TEXT DEFAULT '' NOT NULL,
+    basis TEXT DEFAULT '' NOT NULL,
+    form TEXT NOT NULL,
+    automatic BOOLEAN DEFAULT false NOT NULL,
+    opened_by TEXT NOT NULL,
+    opened_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    unit TEXT,
+    reason TEXT DEFAULT '' NOT NULL,
+    delegated_to TEXT,
+    joint TEXT[] DEFAULT '{}' NOT NULL,
+    answer_due_at TIMESTAMP WITH TIME ZONE,
+    answered_at TIMESTAMP WITH TIME ZONE,
+    answered_by TEXT,
+    answer TEXT DEFAULT '' NOT NULL,
+    ended_at TIMESTAMP WITH TIME ZONE,
+    ended_by TEXT,
+    result TEXT DEFAULT '' NOT NULL,
+    solved BOOLEAN,
+    PRIMARY KEY (id),
+    CONSTRAINT form_known CHECK (form IN ('phone', 'sms', 'written', 'network', 'site', 'undercover', 'meeting', 'leader')),
+    FOREIGN KEY(ticket_id) REFERENCES ticket (id)
+)
+--;
+CREATE INDEX ticket_supervision_automatic ON ticket_supervision (ticket_id, round, trigger) WHERE automatic AND ticket_id IS NOT NULL
+--;
+CREATE INDEX ticket_supervision_by_delegate ON ticket_supervision (delegated_to, id) WHERE delegated_to IS NOT NULL
+--;
+CREATE INDEX ticket_supervision_by_unit ON ticket_supervision (unit, id)
+--;
+CREATE UNIQUE INDEX ticket_supervision_one_open ON ticket_supervision (ticket_id, trigger) WHERE ended_at IS NULL AND ticket_id IS NOT NULL
+--;
+CREATE INDEX ticket_supervision_opened ON ticket_supervision (opened_at, id)
+--;
+CREATE INDEX ticket_supervision_running ON ticket_supervision (id) WHERE ended_at IS NULL
+--;
+CREATE UNIQUE INDEX ticket_supervision_subject ON ticket_supervision (subject, trigger) WHERE ticket_id IS NULL AND ended_at IS NULL
 --;
 CREATE TABLE ticket_survey (
     id BIGINT GENERATED ALWAYS AS IDENTITY,
@@ -737,6 +1518,223 @@ CREATE INDEX ticket_survey_by_requester ON ticket_survey (requester, opened_at)
 CREATE UNIQUE INDEX ticket_survey_one_holds ON ticket_survey (requester, extension) WHERE holds_number
 --;
 CREATE INDEX ticket_survey_running ON ticket_survey (expires_at) WHERE expires_at IS NOT NULL
+--;
+CREATE TABLE ticket_words (
+    ticket_id TEXT NOT NULL,
+    words INTEGER[] NOT NULL,
+    PRIMARY KEY (ticket_id),
+    FOREIGN KEY(ticket_id) REFERENCES ticket (id)
+)
+--;
+CREATE INDEX ticket_words_by_word ON ticket_words USING gin (words) WITH (fastupdate = off)
+--;
+CREATE TABLE unit_card (
+    id BIGINT GENERATED ALWAYS AS IDENTITY,
+    ticket_id TEXT NOT NULL,
+    round INTEGER NOT NULL,
+    unit TEXT NOT NULL,
+    level TEXT NOT NULL,
+    reason TEXT DEFAULT '' NOT NULL,
+    basis TEXT DEFAULT '' NOT NULL,
+    automatic BOOLEAN DEFAULT false NOT NULL,
+    issued_by TEXT NOT NULL,
+    issued_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    PRIMARY KEY (id),
+    CONSTRAINT level_known CHECK (level IN ('sms', 'yellow', 'red')),
+    FOREIGN KEY(ticket_id) REFERENCES ticket (id)
+)
+--;
+CREATE INDEX unit_card_by_unit ON unit_card (unit, issued_at, id)
+--;
+CREATE INDEX unit_card_issued ON unit_card (issued_at, id)
+--;
+CREATE TABLE unit_change (
+    id BIGINT GENERATED ALWAYS AS IDENTITY,
+    unit TEXT NOT NULL,
+    post TEXT NOT NULL,
+    what TEXT NOT NULL,
+    changed_on DATE NOT NULL,
+    due_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    remind_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    reminded_at TIMESTAMP WITH TIME ZONE,
+    overdue_told_at TIMESTAMP WITH TIME ZONE,
+    filed_at TIMESTAMP WITH TIME ZONE,
+    noted_by TEXT NOT NULL,
+    PRIMARY KEY (id),
+    CONSTRAINT post_known CHECK (post IN ('principal', 'deputy', 'liaison', 'handler', 'duty')),
+    FOREIGN KEY(unit) REFERENCES unit (id)
+)
+--;
+CREATE INDEX unit_change_by_unit ON unit_change (unit, id)
+--;
+CREATE INDEX unit_change_open ON unit_change (remind_at) WHERE filed_at IS NULL
+--;
+CREATE TABLE unit_notice (
+    id BIGINT GENERATED ALWAYS AS IDENTITY,
+    unit TEXT NOT NULL,
+    ticket_id TEXT,
+    key TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    person TEXT DEFAULT '' NOT NULL,
+    phone TEXT DEFAULT '' NOT NULL,
+    body TEXT NOT NULL,
+    made_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    seen_at TIMESTAMP WITH TIME ZONE,
+    seen_by TEXT,
+    PRIMARY KEY (id),
+    CONSTRAINT kind_known CHECK (kind IN ('off_hours', 'linkage', 'filing_due', 'filing_overdue', 'opinion_overdue')),
+    FOREIGN KEY(unit) REFERENCES unit (id),
+    FOREIGN KEY(ticket_id) REFERENCES ticket (id),
+    UNIQUE (key)
+)
+--;
+CREATE INDEX unit_notice_by_ticket ON unit_notice (ticket_id) WHERE ticket_id IS NOT NULL
+--;
+CREATE INDEX unit_notice_unseen ON unit_notice (unit, id) WHERE seen_at IS NULL
+--;
+CREATE TABLE unit_person (
+    id BIGINT GENERATED ALWAYS AS IDENTITY,
+    unit TEXT NOT NULL,
+    post TEXT NOT NULL,
+    name TEXT NOT NULL,
+    phone TEXT DEFAULT '' NOT NULL,
+    login TEXT DEFAULT '' NOT NULL,
+    full_time BOOLEAN DEFAULT true NOT NULL,
+    from_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    until_at TIMESTAMP WITH TIME ZONE,
+    PRIMARY KEY (id),
+    CONSTRAINT post_known CHECK (post IN ('principal', 'deputy', 'liaison', 'handler', 'duty')),
+    FOREIGN KEY(unit) REFERENCES unit (id)
+)
+--;
+CREATE INDEX unit_person_by_login ON unit_person (login) WHERE until_at IS NULL AND login <> ''
+--;
+CREATE INDEX unit_person_now ON unit_person (unit) WHERE until_at IS NULL
+--;
+CREATE TABLE unit_shift (
+    id BIGINT GENERATED ALWAYS AS IDENTITY,
+    unit TEXT,
+    name TEXT NOT NULL,
+    phone TEXT DEFAULT '' NOT NULL,
+    from_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    until_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    leader_session BOOLEAN DEFAULT false NOT NULL,
+    noted_by TEXT NOT NULL,
+    PRIMARY KEY (id),
+    CONSTRAINT shift_ends_later CHECK (until_at > from_at),
+    FOREIGN KEY(unit) REFERENCES unit (id)
+)
+--;
+CREATE INDEX unit_shift_by_unit ON unit_shift (unit, until_at)
+--;
+CREATE INDEX unit_shift_until ON unit_shift (until_at)
+--;
+CREATE TABLE upstream_item (
+    ticket_id TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    key TEXT NOT NULL,
+    body JSONB NOT NULL,
+    received_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    PRIMARY KEY (ticket_id, kind, key),
+    CONSTRAINT kind_known CHECK (kind IN ('rating', 'receipt', 'urge', 'attachment', 'decision')),
+    FOREIGN KEY(ticket_id) REFERENCES ticket (id)
+)
+--;
+CREATE TABLE upstream_ticket (
+    system TEXT NOT NULL,
+    external_id TEXT NOT NULL,
+    ticket_id TEXT NOT NULL,
+    source TEXT NOT NULL,
+    digest TEXT NOT NULL,
+    received_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    feedback_due_at TIMESTAMP WITH TIME ZONE,
+    feedback TEXT DEFAULT 'owed' NOT NULL,
+    feedback_at TIMESTAMP WITH TIME ZONE,
+    PRIMARY KEY (system, external_id),
+    CONSTRAINT feedback_known CHECK (feedback IN ('owed', 'given')),
+    CONSTRAINT given_when CHECK ((feedback = 'given') = (feedback_at IS NOT NULL)),
+    UNIQUE (ticket_id),
+    FOREIGN KEY(ticket_id) REFERENCES ticket (id)
+)
+--;
+CREATE INDEX upstream_ticket_owed ON upstream_ticket (feedback_due_at) WHERE feedback = 'owed'
+--;
+CREATE TABLE approval_step (
+    id BIGINT GENERATED ALWAYS AS IDENTITY,
+    approval_id BIGINT NOT NULL,
+    step_order INTEGER NOT NULL,
+    signer TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    unit TEXT,
+    state TEXT DEFAULT 'open' NOT NULL,
+    active BOOLEAN DEFAULT false NOT NULL,
+    signed_by TEXT,
+    signed_at TIMESTAMP WITH TIME ZONE,
+    opinion TEXT DEFAULT '' NOT NULL,
+    instruction TEXT DEFAULT '' NOT NULL,
+    seal TEXT DEFAULT '' NOT NULL,
+    reference TEXT DEFAULT '' NOT NULL,
+    attachments TEXT[] DEFAULT '{}' NOT NULL,
+    PRIMARY KEY (id),
+    CONSTRAINT kind_known CHECK (kind IN ('title', 'office', 'unit_head', 'supervisor', 'external')),
+    CONSTRAINT state_known CHECK (state IN ('open', 'signed', 'declined')),
+    FOREIGN KEY(approval_id) REFERENCES approval (id)
+)
+--;
+CREATE INDEX approval_step_by_approval ON approval_step (approval_id, step_order)
+--;
+CREATE INDEX approval_step_waiting ON approval_step (kind, signer, id) WHERE active
+--;
+CREATE INDEX approval_step_waiting_unit ON approval_step (unit, id) WHERE active
+--;
+CREATE TABLE coordination_unit (
+    coordination_id BIGINT NOT NULL,
+    unit TEXT NOT NULL,
+    attendees TEXT[] DEFAULT '{}' NOT NULL,
+    materials TEXT[] DEFAULT '{}' NOT NULL,
+    opinion TEXT DEFAULT '' NOT NULL,
+    answered_by TEXT,
+    answered_at TIMESTAMP WITH TIME ZONE,
+    PRIMARY KEY (coordination_id, unit),
+    CONSTRAINT answered_by_somebody CHECK ((answered_at IS NULL) = (answered_by IS NULL)),
+    FOREIGN KEY(coordination_id) REFERENCES coordination (id)
+)
+--;
+CREATE INDEX coordination_unit_open ON coordination_unit (unit, coordination_id) WHERE answered_at IS NULL
+--;
+CREATE TABLE matter_member (
+    id BIGINT GENERATED ALWAYS AS IDENTITY,
+    matter_id BIGINT NOT NULL,
+    ticket_id TEXT NOT NULL,
+    request_no INTEGER NOT NULL CHECK (request_no >= 1),
+    requester BIGINT,
+    rules TEXT[] DEFAULT '{}' NOT NULL,
+    linked_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    linked_by TEXT NOT NULL,
+    ended_at TIMESTAMP WITH TIME ZONE,
+    ended_by TEXT,
+    why TEXT DEFAULT '' NOT NULL,
+    PRIMARY KEY (id),
+    FOREIGN KEY(matter_id) REFERENCES matter (id),
+    FOREIGN KEY(ticket_id) REFERENCES ticket (id)
+)
+--;
+CREATE INDEX matter_member_of ON matter_member (matter_id, id)
+--;
+CREATE UNIQUE INDEX matter_member_one ON matter_member (ticket_id) WHERE ended_at IS NULL
+--;
+CREATE TABLE supervision_note (
+    id BIGINT GENERATED ALWAYS AS IDENTITY,
+    supervision_id BIGINT NOT NULL,
+    at TIMESTAMP WITH TIME ZONE NOT NULL,
+    by TEXT NOT NULL,
+    unit TEXT,
+    text TEXT NOT NULL,
+    PRIMARY KEY (id),
+    FOREIGN KEY(supervision_id) REFERENCES ticket_supervision (id)
+)
+--;
+CREATE INDEX ix_supervision_note_supervision_id ON supervision_note (supervision_id)
 --;
 CREATE OR REPLACE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -822,7 +1820,11 @@ CREATE FUNCTION ticket_keeps_its_rules() RETURNS trigger LANGUAGE plpgsql AS $$
       IF TG_OP = 'DELETE' THEN
         RAISE EXCEPTION 'ticket %: tickets are never deleted', OLD.id USING ERRCODE = 'restrict_violation';
       END IF;
-      IF OLD.state = 'archived' THEN
+      -- Archived: only marks that hide it, and a new round that a person ordered.
+      IF OLD.state = 'archived' AND NOT (NEW.state = 'awaiting_dispatch' AND NEW.round = OLD.round + 1)
+         AND to_jsonb(NEW) - ARRAY['version', 'updated_at', 'last_hash', 'confidential', 'sensitivity', 'flags',
+           'publication'] IS DISTINCT FROM to_jsonb(OLD) - ARRAY['version', 'updated_at', 'last_hash', 'confidential',
+           'sensitivity', 'flags', 'publication'] THEN
         RAISE EXCEPTION 'ticket %: archived, nothing may change', OLD.id USING ERRCODE = 'restrict_violation';
       END IF;
       IF NEW.id <> OLD.id OR NEW.version <> OLD.version + 1 THEN
@@ -869,6 +1871,95 @@ CREATE TRIGGER ticket_rating_stays BEFORE UPDATE OR DELETE ON ticket_survey
     FOR EACH ROW EXECUTE FUNCTION ticket_rating_stays()
 --;
 CREATE TRIGGER ticket_survey_no_truncate BEFORE TRUNCATE ON ticket_survey FOR EACH STATEMENT EXECUTE FUNCTION ticketing_refuse('ticket_survey')
+--;
+CREATE TRIGGER supervision_note_append_only BEFORE UPDATE OR DELETE ON supervision_note FOR EACH ROW EXECUTE FUNCTION ticketing_refuse('supervision_note')
+--;
+CREATE TRIGGER supervision_note_no_truncate BEFORE TRUNCATE ON supervision_note FOR EACH STATEMENT EXECUTE FUNCTION ticketing_refuse('supervision_note')
+--;
+CREATE TRIGGER unit_card_append_only BEFORE UPDATE OR DELETE ON unit_card FOR EACH ROW EXECUTE FUNCTION ticketing_refuse('unit_card')
+--;
+CREATE TRIGGER unit_card_no_truncate BEFORE TRUNCATE ON unit_card FOR EACH STATEMENT EXECUTE FUNCTION ticketing_refuse('unit_card')
+--;
+CREATE TRIGGER accountability_evidence_append_only BEFORE UPDATE OR DELETE ON accountability_evidence FOR EACH ROW EXECUTE FUNCTION ticketing_refuse('accountability_evidence')
+--;
+CREATE TRIGGER accountability_evidence_no_truncate BEFORE TRUNCATE ON accountability_evidence FOR EACH STATEMENT EXECUTE FUNCTION ticketing_refuse('accountability_evidence')
+--;
+CREATE TRIGGER accountability_step_append_only BEFORE UPDATE OR DELETE ON accountability_step FOR EACH ROW EXECUTE FUNCTION ticketing_refuse('accountability_step')
+--;
+CREATE TRIGGER accountability_step_no_truncate BEFORE TRUNCATE ON accountability_step FOR EACH STATEMENT EXECUTE FUNCTION ticketing_refuse('accountability_step')
+--;
+CREATE TRIGGER duty_record_append_only BEFORE UPDATE OR DELETE ON duty_record FOR EACH ROW EXECUTE FUNCTION ticketing_refuse('duty_record')
+--;
+CREATE TRIGGER duty_record_no_truncate BEFORE TRUNCATE ON duty_record FOR EACH STATEMENT EXECUTE FUNCTION ticketing_refuse('duty_record')
+--;
+CREATE TRIGGER leader_session_ticket_append_only BEFORE UPDATE OR DELETE ON leader_session_ticket FOR EACH ROW EXECUTE FUNCTION ticketing_refuse('leader_session_ticket')
+--;
+CREATE TRIGGER leader_session_ticket_no_truncate BEFORE TRUNCATE ON leader_session_ticket FOR EACH STATEMENT EXECUTE FUNCTION ticketing_refuse('leader_session_ticket')
+--;
+CREATE FUNCTION knowledge_upload_time() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN
+      NEW.uploaded_at := now();
+      RETURN NEW;
+    END $$
+--;
+CREATE FUNCTION knowledge_item_keeps_its_rules() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN
+      IF TG_OP = 'DELETE' THEN
+        RAISE EXCEPTION 'knowledge %: items are never deleted', OLD.id USING ERRCODE = 'restrict_violation';
+      END IF;
+      IF NEW.uploaded_at IS DISTINCT FROM OLD.uploaded_at OR NEW.id <> OLD.id THEN
+        RAISE EXCEPTION 'knowledge %: the upload time never changes', OLD.id USING ERRCODE = 'restrict_violation';
+      END IF;
+      IF NEW.version < OLD.version THEN
+        RAISE EXCEPTION 'knowledge %: versions only rise', OLD.id USING ERRCODE = 'restrict_violation';
+      END IF;
+      RETURN NEW;
+    END $$
+--;
+CREATE TRIGGER knowledge_item_uploaded BEFORE INSERT ON knowledge_item FOR EACH ROW EXECUTE FUNCTION knowledge_upload_time()
+--;
+CREATE TRIGGER knowledge_version_uploaded BEFORE INSERT ON knowledge_version FOR EACH ROW EXECUTE FUNCTION knowledge_upload_time()
+--;
+CREATE TRIGGER knowledge_item_keeps_its_rules BEFORE UPDATE OR DELETE ON knowledge_item FOR EACH ROW EXECUTE FUNCTION knowledge_item_keeps_its_rules()
+--;
+CREATE TRIGGER knowledge_item_no_truncate BEFORE TRUNCATE ON knowledge_item FOR EACH STATEMENT EXECUTE FUNCTION ticketing_refuse('knowledge_item')
+--;
+CREATE TRIGGER knowledge_version_append_only BEFORE UPDATE OR DELETE ON knowledge_version FOR EACH ROW EXECUTE FUNCTION ticketing_refuse('knowledge_version')
+--;
+CREATE TRIGGER knowledge_version_no_truncate BEFORE TRUNCATE ON knowledge_version FOR EACH STATEMENT EXECUTE FUNCTION ticketing_refuse('knowledge_version')
+--;
+CREATE TRIGGER knowledge_event_append_only BEFORE UPDATE OR DELETE ON knowledge_event FOR EACH ROW EXECUTE FUNCTION ticketing_refuse('knowledge_event')
+--;
+CREATE TRIGGER knowledge_event_no_truncate BEFORE TRUNCATE ON knowledge_event FOR EACH STATEMENT EXECUTE FUNCTION ticketing_refuse('knowledge_event')
+--;
+CREATE TRIGGER knowledge_use_append_only BEFORE UPDATE OR DELETE ON knowledge_use FOR EACH ROW EXECUTE FUNCTION ticketing_refuse('knowledge_use')
+--;
+CREATE TRIGGER knowledge_use_no_truncate BEFORE TRUNCATE ON knowledge_use FOR EACH STATEMENT EXECUTE FUNCTION ticketing_refuse('knowledge_use')
+--;
+CREATE TRIGGER appraisal_input_append_only BEFORE UPDATE OR DELETE ON appraisal_input FOR EACH ROW EXECUTE FUNCTION ticketing_refuse('appraisal_input')
+--;
+CREATE TRIGGER appraisal_input_no_truncate BEFORE TRUNCATE ON appraisal_input FOR EACH STATEMENT EXECUTE FUNCTION ticketing_refuse('appraisal_input')
+--;
+CREATE TRIGGER report_file_append_only BEFORE UPDATE OR DELETE ON report_file FOR EACH ROW EXECUTE FUNCTION ticketing_refuse('report_file')
+--;
+CREATE TRIGGER report_file_no_truncate BEFORE TRUNCATE ON report_file FOR EACH STATEMENT EXECUTE FUNCTION ticketing_refuse('report_file')
+--;
+CREATE FUNCTION report_keeps_its_figures() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN
+      IF TG_OP = 'DELETE' THEN
+        RAISE EXCEPTION 'report %: reports are never deleted', OLD.id USING ERRCODE = 'restrict_violation';
+      END IF;
+      IF (NEW.definition, NEW.term, NEW.revision) IS DISTINCT FROM (OLD.definition, OLD.term, OLD.revision)
+         OR (OLD.figures IS NOT NULL AND (NEW.figures, NEW.digest, NEW.policy, NEW.metrics, NEW.remarks)
+             IS DISTINCT FROM (OLD.figures, OLD.digest, OLD.policy, OLD.metrics, OLD.remarks)) THEN
+        RAISE EXCEPTION 'report %: figures once frozen stay; make a new revision', OLD.id
+          USING ERRCODE = 'restrict_violation';
+      END IF;
+      RETURN NEW;
+    END $$
+--;
+CREATE TRIGGER report_keeps_its_figures BEFORE UPDATE OR DELETE ON report_run
+    FOR EACH ROW EXECUTE FUNCTION report_keeps_its_figures()
 --;
 CREATE TYPE pgqueuer_status AS ENUM ('queued', 'picked', 'successful', 'exception', 'canceled', 'deleted', 'failed');
 --;

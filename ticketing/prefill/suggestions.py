@@ -14,8 +14,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from callcenter.types import Actor, IdentityId, PhoneNumber, TicketId
 from ticketing import store, tables
 from ticketing.commands import Changes, Edit
-from ticketing.policy import Rules
-from ticketing.prefill import Field, Suggestion
+from ticketing.policy import Policy, Rules
+from ticketing.prefill.draft import Field, Suggestion
 from ticketing.record import GuardFailed, Ticket
 from ticketing.service import Outcome, carry_out
 from ticketing.words import FIELD_NAMES
@@ -103,11 +103,13 @@ async def take(
 
     Raises FieldTyped unless `replace_typed`, and what `carry_out` raises.
     """
-    ticket = await store.load(tx, ticket_id, lock=True, unit=store.unit_scope(actor))
+    ticket = await store.load(tx, ticket_id, lock=True, unit=store.unit_scope(actor), viewer=actor)
     chosen = await _chosen(tx, ticket_id, tuple(ids))
     if not replace_typed:
         _refuse_typed(ticket, chosen)
-    edit = Edit(_changes(chosen), REASON, tuple(kept.id for kept in chosen))
+    edit = Edit(
+        _changes(chosen, rules.of(ticket.policy_id, ticket.policy_version)), REASON, tuple(kept.id for kept in chosen)
+    )
     outcome = await carry_out(tx, ticket_id, edit, actor=actor, now=now, rules=rules, expected_version=expected_version)
     await _decide(tx, ticket_id, edit.suggestions, "taken", actor, now)
     return outcome
@@ -164,7 +166,7 @@ def _refuse_typed(ticket: Ticket, chosen: list[Kept]) -> None:
         raise FieldTyped(f"{'、'.join(typed)}已由人工填写,采用建议会覆盖它。如确要替换,请选择「替换」。")
 
 
-def _changes(chosen: list[Kept]) -> Changes:
+def _changes(chosen: list[Kept], policy: Policy) -> Changes:
     given: dict[str, object] = {}
     for kept in chosen:
         name = FIELDS.get(kept.field)
@@ -172,8 +174,20 @@ def _changes(chosen: list[Kept]) -> Changes:
             raise GuardFailed(f"「{kept.display}」仅供参考,不能填入工单。")
         if name in given:
             raise GuardFailed(f"{FIELD_NAMES[name]}只能采用一条建议。")
-        given[name] = {"requester": lambda v: IdentityId(int(v)), "urgent": lambda _: True}.get(name, str)(kept.value)
+        given[name] = _value(name, kept.value, policy)
     return Changes(**given)  # type: ignore[arg-type]
+
+
+def _value(name: str, said: str, policy: Policy) -> object:
+    match name:
+        case "requester":
+            return IdentityId(int(said))
+        case "urgent":
+            return True
+        case "request_type":
+            return policy.own_type(said) or said
+        case _:
+            return said
 
 
 async def _decide(

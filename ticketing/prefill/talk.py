@@ -11,8 +11,8 @@ from dataclasses import field as dataclass_field
 from enum import StrEnum
 
 from callcenter.types import Party
-from ticketing.masks import masked_words
-from ticketing.prefill_words import Line, Quote, Utterance, in_order, join
+from ticketing.prefill.masks import masked_words
+from ticketing.prefill.words import Line, Quote, Utterance, in_order, join
 
 
 class Field(StrEnum):

@@ -5,8 +5,8 @@ from collections import defaultdict
 from collections.abc import Iterator
 from typing import Final
 
-from ticketing.prefill_data import Hazard, PrefillData, Subject, Unit
-from ticketing.prefill_talk import Conversation, Field, Suggestion, confirmed_strength
+from ticketing.prefill.data import Hazard, PrefillData, Subject, Unit
+from ticketing.prefill.talk import Conversation, Field, Suggestion, confirmed_strength
 
 Span = tuple[int, int]
 URGENT: Final = "突发"

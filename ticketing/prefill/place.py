@@ -4,9 +4,9 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ticketing.numerals import find_numbers
-from ticketing.prefill_data import Hit, Place, PrefillData
-from ticketing.prefill_talk import Conversation, Field, Suggestion, Topic, confirmed_strength
+from ticketing.prefill.data import Hit, Place, PrefillData
+from ticketing.prefill.numerals import find_numbers
+from ticketing.prefill.talk import Conversation, Field, Suggestion, Topic, confirmed_strength
 
 _DEPTH = {"county": 0, "town": 1, "village": 2, "road": 2, "spot": 2, "estate": 3}
 _STRENGTH = {"county": 0.45, "town": 0.7, "village": 0.85, "road": 0.8, "spot": 0.7, "estate": 0.88}

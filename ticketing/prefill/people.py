@@ -4,9 +4,9 @@ import re
 from collections.abc import Iterator
 
 from callcenter.types import PhoneNumber
-from ticketing.masks import mask_digits
-from ticketing.numerals import DigitRun, digit, digit_runs, find_plates, id_number_ok, phone_in
-from ticketing.prefill_talk import Conversation, Field, Suggestion, Topic, confirmed_strength
+from ticketing.prefill.masks import mask_digits
+from ticketing.prefill.numerals import DigitRun, digit, digit_runs, find_plates, id_number_ok, phone_in
+from ticketing.prefill.talk import Conversation, Field, Suggestion, Topic, confirmed_strength
 
 _PHONE_CUE = re.compile(r"电话|手机|号码|联系方式|联系我|打给我")
 _OTHERS_PHONE = re.compile(

@@ -13,13 +13,13 @@ from enum import StrEnum
 from typing import Final
 
 from callcenter.types import PhoneNumber
-from ticketing.prefill_data import PrefillData
-from ticketing.prefill_matter import suggest_matter
-from ticketing.prefill_people import suggest_people
-from ticketing.prefill_place import suggest_places
-from ticketing.prefill_talk import Field, Suggestion, listen
-from ticketing.prefill_time import suggest_times
-from ticketing.prefill_words import Utterance, Word
+from ticketing.prefill.data import PrefillData
+from ticketing.prefill.matter import suggest_matter
+from ticketing.prefill.people import suggest_people
+from ticketing.prefill.place import suggest_places
+from ticketing.prefill.talk import Field, Suggestion, listen
+from ticketing.prefill.time import suggest_times
+from ticketing.prefill.words import Utterance, Word
 
 __all__ = [
     "Decision",

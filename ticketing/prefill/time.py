@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta, timezone
 from typing import Final
 
-from ticketing.numerals import parse_number
-from ticketing.prefill_talk import Conversation, Field, Suggestion, Topic
+from ticketing.prefill.numerals import parse_number
+from ticketing.prefill.talk import Conversation, Field, Suggestion, Topic
 
 CHINA: Final = timezone(timedelta(hours=8))
 _N = r"[0-9一二两三四五六七八九十百]{1,4}"

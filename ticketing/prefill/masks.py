@@ -11,8 +11,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Literal
 
-from ticketing.numerals import DigitRun, digit_runs, id_number_ok, phone_in
-from ticketing.prefill_words import Word
+from ticketing.prefill.numerals import DigitRun, digit_runs, id_number_ok, phone_in
+from ticketing.prefill.words import Word
 
 Kind = Literal["phone", "id_number", "bank_card", "number"]
 SHORTEST: Final = 7

@@ -1,0 +1,1 @@
+"""The draft ticket from what was said: fields with the quoted words; a person decides."""

@@ -1,0 +1,1 @@
+"""Tickets by words: an index of Chinese word pairs beside the tickets."""
