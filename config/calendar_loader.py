@@ -1,7 +1,7 @@
 """Work calendars from config/calendars: one file a year, regional overlays, statutory feasts for years to come."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 from importlib.resources.abc import Traversable
@@ -9,7 +9,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from config.problems import ConfigProblem, ConfigWrong, data_root, from_validation, read_yaml
+from config.problems import ConfigProblem, ConfigWrong, data_root, from_validation, read_text, read_yaml
 from ticketing.clocks import Calendar, DayKind, build_calendar
 
 YEAR_FILE = re.compile(r"cn-(\d{4})\.yaml")
@@ -84,30 +84,37 @@ class CalendarFiles:
     statutory: StatutoryFile
 
 
-def load_calendar(overlays: Iterable[str] = (), folder: Traversable | None = None) -> Calendar:
+def load_calendar(
+    overlays: Iterable[str] = (), folder: Traversable | None = None, imported: Mapping[str, str] | None = None
+) -> Calendar:
     """The national calendar with these overlays laid over it.
 
-    overlays: file names without .yaml. Raises ConfigWrong with all that is wrong.
+    overlays: file names without .yaml. imported: as `read_files`. Raises ConfigWrong with all that is wrong.
     """
-    return compose(read_files(folder), tuple(overlays))
+    return compose(read_files(folder, imported), tuple(overlays))
 
 
-def read_files(folder: Traversable | None = None) -> CalendarFiles:
-    """Read and check every calendar file. Raises ConfigWrong with all that is wrong in all of them."""
+def read_files(folder: Traversable | None = None, imported: Mapping[str, str] | None = None) -> CalendarFiles:
+    """Read and check every calendar file. imported: name without .yaml -> YAML text; goes before the file of that name.
+
+    Raises ConfigWrong with all that is wrong in all of them.
+    """
     place = folder or data_root() / "calendars"
     problems: list[ConfigProblem] = []
     years: dict[int, YearFile] = {}
     overlays: dict[str, OverlayFile] = {}
     statutory: StatutoryFile | None = None
-    for file in sorted(place.iterdir(), key=lambda item: item.name):
-        if not file.name.endswith(".yaml"):
-            continue
+    texts = {f"{name}.yaml": text for name, text in (imported or {}).items()}
+    shipped = {file.name: file for file in place.iterdir() if file.name.endswith(".yaml")}
+    for name in sorted(shipped.keys() | texts.keys()):
         try:
-            match _parse(file):
+            where = f"calendars/{name}"
+            data = read_text(texts[name], where) if name in texts else read_yaml(shipped[name], where)
+            match _parse(name, data):
                 case YearFile() as found:
                     years[found.year] = found
                 case OverlayFile() as found:
-                    overlays[file.name.removesuffix(".yaml")] = found
+                    overlays[name.removesuffix(".yaml")] = found
                 case StatutoryFile() as found:
                     statutory = found
         except ConfigWrong as wrong:
@@ -119,9 +126,8 @@ def read_files(folder: Traversable | None = None) -> CalendarFiles:
     return CalendarFiles(years, overlays, statutory)
 
 
-def _parse(file: Traversable) -> YearFile | OverlayFile | StatutoryFile:
-    name = f"calendars/{file.name}"
-    data = read_yaml(file, name)
+def _parse(file_name: str, data: object) -> YearFile | OverlayFile | StatutoryFile:
+    name = f"calendars/{file_name}"
     models: dict[str, type[YearFile | OverlayFile | StatutoryFile]] = {
         "year": YearFile,
         "overlay": OverlayFile,
@@ -134,7 +140,7 @@ def _parse(file: Traversable) -> YearFile | OverlayFile | StatutoryFile:
         model = models[kind].model_validate(data)
     except ValidationError as error:
         raise ConfigWrong(from_validation(name, error)) from None
-    of_name = YEAR_FILE.fullmatch(file.name)
+    of_name = YEAR_FILE.fullmatch(file_name)
     if isinstance(model, YearFile) and (of_name is None or int(of_name[1]) != model.year):
         raise ConfigWrong([ConfigProblem(name, "year", f"the file of {model.year} is named cn-{model.year}.yaml")])
     return model

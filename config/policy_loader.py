@@ -5,18 +5,33 @@ import json
 from collections.abc import Iterator
 from importlib.resources.abc import Traversable
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
-from config.policy_models import LimitPart, PolicyFile
+from config.policy_appraisal import appraisal_rules, report_rules
+from config.policy_approvals import approval_rules, supplement_rules, termination_rules
+from config.policy_archive import abuse_rules, numbering, secrecy_rules
+from config.policy_base import DEFAULT, ConditionPart, LimitPart
+from config.policy_checks import contradictions, uncited_clauses, unlisted_clauses
+from config.policy_dispatch import dispatch_rules
+from config.policy_exchange import exchange_rules
+from config.policy_follow import follow_rules
+from config.policy_knowledge import knowledge_rules
+from config.policy_models import PolicyFile
+from config.policy_repeat import repeat_rules
+from config.policy_reply import answer_rules, reach_rules
+from config.policy_supervise import accountability_rules, card_rules, remind_rules, roster_rules, supervise_rules
 from config.problems import ConfigProblem, ConfigWrong, data_root, from_validation, read_yaml
-from ticketing.clocks import Clock, OfficeHours, WorkdayClock
+from ticketing.clocks import OfficeHours, WorkdayClock
+from ticketing.intake_rules import RealNameRules
 from ticketing.policy import (
     ArchiveRules,
     Basis,
     CalendarChoice,
+    Cap,
     Cause,
-    Check,
+    ExtensionRule,
     ExtensionRules,
+    Grace,
     HandleRules,
     LeadRules,
     LimitRule,
@@ -32,10 +47,6 @@ from ticketing.policy import (
     UrgentRules,
     When,
 )
-
-DEFAULT = "default"
-# Cases of a return that the code decides; any other `check: auto` would be a promise nobody keeps.
-AUTOMATIC_REFUSALS = frozenset({"no_basis", "extension_requested"})
 
 
 def load_policies(policy_id: str, folder: Traversable | None = None) -> tuple[Policy, ...]:
@@ -72,8 +83,10 @@ def load_policy_file(file: Traversable, name: str) -> Policy:
     try:
         parsed = PolicyFile.model_validate(data)
     except ValidationError as error:
-        raise ConfigWrong(from_validation(name, error)) from None
-    problems = [ConfigProblem(name, key, what) for key, what in (*_uncited(parsed), *_contradictions(parsed))]
+        unlisted = (ConfigProblem(name, key, what) for key, what in unlisted_clauses(data))
+        raise ConfigWrong([*from_validation(name, error), *unlisted]) from None
+    found = (*unlisted_clauses(data), *uncited_clauses(data), *contradictions(parsed))
+    problems = [ConfigProblem(name, key, what) for key, what in found]
     if problems:
         raise ConfigWrong(problems)
     return _Builder(parsed).policy(_digest(data))
@@ -93,80 +106,20 @@ def _digest(data: object) -> str:
     return hashlib.sha256(json.dumps(data, sort_keys=True, default=str, ensure_ascii=False).encode()).hexdigest()
 
 
-def _uncited(parsed: PolicyFile) -> Iterator[tuple[str, str]]:
-    """Every cited clause that the list at the end lacks, and every listed clause nobody cites."""
-    cited: set[str] = set()
-    for key, clause in _citations(parsed, ""):
-        cited.add(clause)
-        if clause not in parsed.clauses:
-            yield key, f"{clause} is not in the list `clauses`; add its article there, or write default"
-    for clause in sorted(parsed.clauses.keys() - cited):
-        yield f"clauses.{clause}", "no value cites it; cite it where it belongs, or remove the line"
-
-
-def _citations(part: object, key: str) -> Iterator[tuple[str, str]]:
-    if isinstance(part, list):
-        for index, item in enumerate(part):
-            yield from _citations(item, f"{key}.{index}")
-    if not isinstance(part, BaseModel):
-        return
-    for name, info in type(part).model_fields.items():
-        value = getattr(part, name)
-        inner = f"{key}.{info.alias or name}".lstrip(".")
-        if isinstance(value, list) and (name == "basis" or name.endswith("_basis")):
-            yield from ((inner, clause) for clause in value if clause != DEFAULT)
-        else:
-            yield from _citations(value, inner)
-
-
-def _contradictions(parsed: PolicyFile) -> Iterator[tuple[str, str]]:
-    """What no single value shows: names used but not listed, types without a limit, ranges turned round."""
-    begins, ends = parsed.policy.effective
-    if ends is not None and ends < begins:
-        yield "policy.effective", "it ends before it begins; turn the two dates round"
-    limits = (
-        ("sign", parsed.sign),
-        ("handle.limits", parsed.handle.limits),
-        ("return.windows", parsed.returns.windows),
+def condition(part: ConditionPart) -> When:
+    """`if` of a rule as a value."""
+    return When(
+        urgent=part.urgent,
+        types=frozenset(part.type),
+        sources=frozenset(part.source),
+        flags=frozenset(part.flags),
+        request_no=part.request_no,
+        assignment_no=part.assignment_no,
+        in_hours=part.in_hours,
+        units=frozenset(part.unit),
+        grades=frozenset(part.grade),
+        any_of=tuple(condition(one) for one in part.any),
     )
-    for key, rules in limits:
-        for index, rule in enumerate(rules):
-            yield from _unknown(f"{key}.{index}.if.type", rule.when.type, parsed.types.values)
-            yield from _unknown(f"{key}.{index}.if.source", rule.when.source, parsed.sources.values)
-    for index, contents in enumerate(parsed.reply.by_type):
-        yield from _unknown(f"reply.by_type.{index}.types", contents.types, parsed.types.values)
-    for name in parsed.types.values:
-        if not any(_catches(rule, name) for rule in parsed.handle.limits):
-            yield "handle.limits", f"no rule for {name}; add one, with limit: none if it has no limit"
-    for key, rules in (("sign", parsed.sign), ("return.windows", parsed.returns.windows)):
-        if rules[-1].when.model_fields_set:
-            yield key, "the last rule must be without `if`, so that every ticket has one"
-    if parsed.dispatch.limit is None:
-        yield "dispatch.limit", "write a limit, for example 2h; without one a registered ticket can be forgotten"
-    if parsed.survey.window.clock not in (Clock.NATURAL_HOUR, Clock.NATURAL_MINUTE):
-        yield "survey.window", "write hours or minutes, for example 24h; an SMS is answered by day and night"
-    yield from _unknown("survey.closing", parsed.survey.closing, parsed.survey.levels)
-    yield from _unknown("survey.no_reply", [parsed.survey.no_reply], [*parsed.survey.levels, "none"])
-    yield from _office_hours(parsed)
-    for index, case in enumerate(parsed.returns.refuse_if):
-        if case.check is Check.AUTO and case.code not in AUTOMATIC_REFUSALS:
-            yield f"return.refuse_if.{index}.check", f"write human: the system cannot decide {case.code} by itself"
-
-
-def _catches(rule: LimitPart, request_type: str) -> bool:
-    return not rule.when.urgent and not rule.when.source and (not rule.when.type or request_type in rule.when.type)
-
-
-def _unknown(key: str, used: list[str], known: list[str]) -> Iterator[tuple[str, str]]:
-    for name in used:
-        if name not in known:
-            yield key, f"{name} is not known here; write one of {', '.join(known)}"
-
-
-def _office_hours(parsed: PolicyFile) -> Iterator[tuple[str, str]]:
-    times = [moment for span in parsed.calendar.office_hours for moment in span]
-    if times != sorted(set(times)):
-        yield "calendar.office_hours", 'write the spans in ascending order, each ["from", "to"]'
 
 
 class _Builder:
@@ -191,26 +144,45 @@ class _Builder:
             calendar=self.calendar(),
             workdays=WorkdayClock(file.clocks.working_day.first, file.clocks.working_day.ends_at),
             request_types=tuple(file.types.values),
+            grades=tuple(file.grades.values if file.grades else ()),
             sources=tuple(file.sources.values),
-            rejects=tuple(RejectReason(r.code, r.label, frozenset(r.needs), self.cite(r.basis)) for r in file.reject),
+            rejects=self.rejects(),
             urgent=UrgentRules(file.urgent.meaning, file.urgent.phone_notice, self.cite(file.urgent.basis)),
-            dispatch=self.limit("dispatch", file.dispatch),
+            dispatch=self.limits("dispatch", file.dispatch),
             sign=self.limits("sign", file.sign),
-            handle=HandleRules(
-                self.limits("handle.limits", file.handle.limits),
-                file.handle.pick,
-                self.cite(file.handle.pick_basis),
-                self.cite(file.handle.statutory_basis),
-            ),
+            contact=self.limits("contact", file.contact),
+            answer=answer_rules(file.answer, self.cite),
+            reach=reach_rules(file.reach, self.cite),
+            follow=follow_rules(file.follow, self.cite),
+            repeat=repeat_rules(file.repeat, self.cite),
+            numbering=numbering(file.numbering, self.cite),
+            secrecy=secrecy_rules(file.secrecy, self.cite),
+            abuse=abuse_rules(file.abuse, self.cite),
+            knowledge=knowledge_rules(file.knowledge, self.cite),
+            supervise=supervise_rules(file.supervise, self.cite, condition),
+            remind=remind_rules(file.remind, self.cite),
+            cards=card_rules(file.cards, self.cite),
+            accountability=accountability_rules(file.accountability, self.cite, condition),
+            roster=roster_rules(file.roster, self.cite),
+            approval=approval_rules(file.approval, self.cite, condition),
+            termination=termination_rules(file.terminate, self.cite),
+            supplement=supplement_rules(file.supplement, self.cite),
+            requester_kinds=tuple(file.requesters.values) if file.requesters else (),
+            key_sources=frozenset(file.sources.key),
+            key_basis=self.cite(file.sources.key_basis or [DEFAULT]),
+            real_name=self.real_name(),
+            handle=self.handle(),
             extension=self.extension(),
             returns=self.returns(),
             lead=LeadRules(file.lead.reply_by_lead, self.cite(file.lead.basis)),
             reply=self.reply(),
             survey=self.survey(),
             overdue=OverdueRules(file.overdue.explanation, self.cite(file.overdue.basis)),
-            archive=ArchiveRules(
-                tuple(file.archive.package), file.archive.recording_years, self.cite(file.archive.basis)
-            ),
+            archive=self.archive(),
+            dispatching=dispatch_rules(file.dispatch_rules, self.cite, condition),
+            exchange=exchange_rules(file.exchange, self.cite),
+            appraisal=appraisal_rules(file.appraisal, self.cite),
+            reports=report_rules(file.reports, self.cite),
         )
 
     def cite(self, basis: list[str]) -> Basis:
@@ -218,9 +190,30 @@ class _Builder:
         articles = tuple(dict.fromkeys(self.file.clauses[clause] for clause in clauses))
         return Basis(clauses, articles, partly_ours=bool(clauses) and DEFAULT in basis)
 
+    def rejects(self) -> tuple[RejectReason, ...]:
+        return tuple(
+            RejectReason(r.code, r.label, frozenset(r.needs), self.cite(r.basis), r.sensitive, r.undetermined)
+            for r in self.file.reject
+        )
+
+    def real_name(self) -> RealNameRules | None:
+        part = self.file.real_name
+        return RealNameRules(tuple(part.fields), self.cite(part.basis)) if part else None
+
+    def archive(self) -> ArchiveRules:
+        part = self.file.archive
+        return ArchiveRules(tuple(part.package), part.recording_years, self.cite(part.basis))
+
     def limit(self, rule_id: str, part: LimitPart) -> LimitRule:
-        when = When(part.when.urgent, frozenset(part.when.type), frozenset(part.when.source))
-        return LimitRule(rule_id, when, part.limit, part.start, self.cite(part.basis))
+        return LimitRule(
+            rule_id=rule_id,
+            when=condition(part.when),
+            period=part.period,
+            start=part.start,
+            basis=self.cite(part.basis),
+            least=part.choose_from,
+            hard=part.hard,
+        )
 
     def limits(self, key: str, parts: list[LimitPart]) -> tuple[LimitRule, ...]:
         return tuple(self.limit(f"{key}[{index}]", part) for index, part in enumerate(parts))
@@ -229,15 +222,53 @@ class _Builder:
         part = self.file.calendar
         return CalendarChoice(tuple(part.overlays), OfficeHours(tuple(part.office_hours)), self.cite(part.basis))
 
+    def handle(self) -> HandleRules:
+        part = self.file.handle
+        return HandleRules(
+            limits=self.limits("handle.limits", part.limits),
+            pick=part.pick,
+            pick_basis=self.cite(part.pick_basis),
+            statutory_basis=self.cite(part.statutory_basis),
+            statutory_needs=frozenset(part.statutory_needs),
+            progress_every=part.progress_every,
+            progress_basis=self.cite(part.progress_basis or [DEFAULT]),
+        )
+
     def extension(self) -> ExtensionRules:
-        part = self.file.extension
-        basis = self.cite(part.basis)
-        return ExtensionRules(part.approver, part.factor, part.max_count, part.citizen_informed, basis)
+        part, over = self.file.extension, self.file.extension.if_total_over
+        rules = tuple(
+            ExtensionRule(
+                condition(rule.when),
+                Cap(rule.cap.kind, rule.cap.factor, rule.cap.value, rule.cap.max_count),
+                rule.approver,
+                self.cite(rule.basis),
+            )
+            for rule in part.rules
+        )
+        return ExtensionRules(
+            rules=rules,
+            window=part.window,
+            window_basis=self.cite(part.window_basis),
+            needs=frozenset(part.needs),
+            over=over.value if over else None,
+            over_needs=frozenset(over.needs if over else ()),
+            over_basis=self.cite(over.basis) if over else Basis(),
+            basis=self.cite(part.basis),
+        )
 
     def returns(self) -> ReturnRules:
         part = self.file.returns
         cases = tuple(RefusalCase(c.code, c.label, c.check, self.cite(c.basis)) for c in part.refuse_if)
-        return ReturnRules(self.limits("return.windows", part.windows), cases, part.needs_basis, self.cite(part.basis))
+        grace = part.grace
+        return ReturnRules(
+            windows=self.limits("return.windows", part.windows),
+            refusals=cases,
+            needs=tuple(frozenset(group) for group in part.needs),
+            on_lapse=part.on_lapse,
+            lapse_basis=self.cite(part.lapse_basis),
+            grace=Grace(grace.add, grace.times, self.cite(grace.basis)) if grace else None,
+            basis=self.cite(part.basis),
+        )
 
     def reply(self) -> ReplyRules:
         part = self.file.reply
@@ -270,4 +301,5 @@ class _Builder:
             manual_call=part.manual_call,
             review=part.review,
             basis=self.cite(part.basis),
+            window_basis=self.cite(part.window_basis),
         )

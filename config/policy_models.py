@@ -1,78 +1,48 @@
 """The shape of a policy file: strict models of what the YAML says; `config.policy_loader` makes values of it."""
 
-from datetime import date, time
-from typing import Annotated, Literal
+from datetime import date
+from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BeforeValidator, Field, model_validator
 
-from ticketing.clocks import FirstDay, Period, parse_period
-from ticketing.policy import Anchor, Check, Pick, Precision, SurveyAt
-
-REPLY_FIELDS = frozenset(
-    {
-        *("handled_at", "handling_unit", "handler", "situation", "citizen_contacted_at", "attachments"),
-        *("stage_result", "follow_up_plan", "case_file", "case_number", "case_filed_on"),
-        *("not_filed_reason", "not_filed_law", "not_enforcement"),
-    }
+from config.policy_appraisal import AppraisalPart, ReportsPart
+from config.policy_approvals import ApprovalPart, SupplementPart, TerminatePart
+from config.policy_archive import AbusePart, NumberingPart, SecrecyPart
+from config.policy_base import (
+    Cited,
+    Condition,
+    ConditionPart,
+    CountText,
+    Lax,
+    LimitPart,
+    LimitText,
+    PeriodText,
+    RejectNeed,
+    ReplyFields,
+    Strict,
+    TimeText,
+    listed,
 )
-"""What a reply can hold, see ticketing.commands.Contents."""
-
-
-def _period(value: object) -> Period:
-    if not isinstance(value, str):
-        raise ValueError("write a number and a unit, for example 2wd, 24h, 30min or 10d")
-    return parse_period(value)
-
-
-def _period_or_none(value: object) -> Period | None:
-    return None if value == "none" else _period(value)
-
-
-def _count_or_none(value: object) -> int | None:
-    if value == "none":
-        return None
-    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= 100:
-        raise ValueError("write a whole number from 0 to 100, or none")
-    return value
-
-
-def _listed(value: object) -> object:
-    return [value] if isinstance(value, str) else value
-
-
-def _time(value: object) -> time:
-    if not isinstance(value, str):
-        raise ValueError('write a time in quotes, for example "08:30"')
-    return time.fromisoformat(value)
-
-
-def _reply_fields(names: list[str]) -> list[str]:
-    unknown = sorted(set(names) - REPLY_FIELDS)
-    if unknown:
-        raise ValueError(f"{', '.join(unknown)}: no field of a reply; known are {', '.join(sorted(REPLY_FIELDS))}")
-    return names
-
-
-def _condition(value: object) -> object:
-    return {"urgent": True} if value == "urgent" else value
-
-
-PeriodText = Annotated[Period, BeforeValidator(_period)]
-LimitText = Annotated[Period | None, BeforeValidator(_period_or_none)]
-CountText = Annotated[int | None, BeforeValidator(_count_or_none)]
-TimeText = Annotated[time, BeforeValidator(_time)]
-Strings = Annotated[list[str], BeforeValidator(_listed)]
-Cited = Annotated[list[str], BeforeValidator(_listed), Field(min_length=1)]
-"""Clause ids of the list at the end of the file, `default` for what is ours, or both."""
-ReplyFields = Annotated[list[str], AfterValidator(_reply_fields)]
-RejectNeed = Literal["referred_to", "earlier_ticket", "verification", "citation"]
-Lax = Field(strict=False)
-
-
-class Strict(BaseModel):
-    """No unknown keys, no guessed types."""
-
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, populate_by_name=False)
+from config.policy_dispatch import DispatchRulesPart
+from config.policy_exchange import ExchangePart
+from config.policy_follow import FollowPart
+from config.policy_knowledge import KnowledgePart
+from config.policy_repeat import RepeatPart
+from config.policy_reply import AnswerPart, ReachPart
+from config.policy_supervise import AccountabilityPart, CardsPart, RemindPart, RosterPart, SupervisePart
+from ticketing.clocks import FirstDay
+from ticketing.policy import (
+    ApplyWindow,
+    CapKind,
+    Check,
+    ExtensionNeed,
+    OnLapse,
+    Pick,
+    Precision,
+    ReturnNeed,
+    StatutoryNeed,
+    SurveyAt,
+)
 
 
 class Head(Strict):
@@ -112,10 +82,34 @@ class NamesPart(Strict):
     basis: Cited
 
 
+class SourcesPart(NamesPart):
+    """The first is the telephone. key: those whose tickets are 重点交办."""
+
+    key: list[str] = Field(default_factory=list)
+    key_basis: Cited | None = None
+
+    @model_validator(mode="after")
+    def _key_is_cited(self) -> Self:
+        if bool(self.key) != bool(self.key_basis):
+            raise ValueError("key and key_basis go together: write both or neither")
+        return self
+
+
 class RejectPart(Strict):
+    """sensitive: what such a request says is seen by fewer, and never published. undetermined: see RejectReason."""
+
     code: str = Field(pattern=r"^[A-Z][A-Z_]{1,39}$")
     label: str
-    needs: list[RejectNeed] = []
+    needs: list[RejectNeed] = Field(default_factory=list)
+    sensitive: bool = False
+    undetermined: bool = False
+    basis: Cited
+
+
+class RealNamePart(Strict):
+    """fields: what a registered request must have of the citizen, unless they want to stay unknown."""
+
+    fields: list[Literal["contact_name", "requester", "requester_kind"]] = Field(min_length=1)
     basis: Cited
 
 
@@ -125,31 +119,61 @@ class UrgentPart(Strict):
     basis: Cited
 
 
-class ConditionPart(Strict):
-    urgent: bool | None = None
-    type: Strings = []
-    source: Strings = []
-
-
-class LimitPart(Strict):
-    when: Annotated[ConditionPart, BeforeValidator(_condition)] = Field(default=ConditionPart(), alias="if")
-    limit: LimitText
-    start: Annotated[Anchor, Lax] = Field(alias="from")
-    basis: Cited
-
-
 class HandlePart(Strict):
     pick: Annotated[Pick, Lax]
     pick_basis: Cited
     statutory_basis: Cited
+    statutory_needs: list[Annotated[StatutoryNeed, Lax]] = Field(min_length=1)
+    statutory_needs_basis: Cited
+    progress_every: PeriodText | None = None
+    """How often a unit reports progress while a statutory limit runs."""
+    progress_basis: Cited | None = None
     limits: list[LimitPart] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _progress_is_cited(self) -> Self:
+        if (self.progress_every is None) != (self.progress_basis is None):
+            raise ValueError("progress_every and progress_basis go together: write both or neither")
+        return self
+
+
+class CapPart(Strict):
+    kind: Annotated[CapKind, Lax]
+    factor: int = Field(default=0, ge=0, le=10)
+    value: PeriodText | None = None
+    max_count: CountText = None
+
+    @model_validator(mode="after")
+    def _has_its_value(self) -> Self:
+        by_factor = self.kind is CapKind.FACTOR
+        if by_factor and (not self.factor or self.value):
+            raise ValueError("kind factor_of_original needs factor, and no value")
+        if not by_factor and (self.factor or self.value is None):
+            raise ValueError(f"kind {self.kind} needs value, for example 5wd, and no factor")
+        return self
+
+
+class ExtensionRulePart(Strict):
+    when: Condition = Field(default=ConditionPart(), alias="if")
+    cap: CapPart
+    approver: str
+    basis: Cited
+
+
+class ExtensionOverPart(Strict):
+    """When limit and extensions together go beyond `value`, these are needed as well."""
+
+    value: PeriodText
+    needs: list[Annotated[ExtensionNeed, Lax]] = Field(min_length=1)
+    basis: Cited
 
 
 class ExtensionPart(Strict):
-    approver: str
-    factor: int = Field(ge=0, le=10)
-    max_count: CountText
-    citizen_informed: bool
+    rules: list[ExtensionRulePart]
+    window: Annotated[ApplyWindow, Lax]
+    window_basis: Cited
+    needs: list[Annotated[ExtensionNeed, Lax]] = Field(default_factory=list)
+    if_total_over: ExtensionOverPart | None = None
     basis: Cited
 
 
@@ -160,9 +184,19 @@ class RefusalPart(Strict):
     basis: Cited
 
 
+class GracePart(Strict):
+    add: PeriodText
+    times: int = Field(ge=1, le=10)
+    basis: Cited
+
+
 class ReturnPart(Strict):
     windows: list[LimitPart] = Field(min_length=1)
-    needs_basis: bool
+    needs: list[Annotated[list[Annotated[ReturnNeed, Lax]], BeforeValidator(listed), Field(min_length=1)]]
+    """Each item: one thing a return must bring, or a list of which one is enough."""
+    on_lapse: Annotated[OnLapse, Lax]
+    lapse_basis: Cited
+    grace: GracePart | None = None
     refuse_if: list[RefusalPart]
     basis: Cited
 
@@ -201,6 +235,7 @@ class CausePart(Strict):
 class SurveyPart(Strict):
     at: Annotated[SurveyAt, Lax]
     window: PeriodText
+    window_basis: Cited
     levels: list[str] = Field(min_length=2)
     closing: list[str] = Field(min_length=1)
     no_reply: str
@@ -233,11 +268,15 @@ class PolicyFile(Strict):
     calendar: CalendarPart
     clocks: ClocksPart
     types: NamesPart
-    sources: NamesPart
+    sources: SourcesPart
+    requesters: NamesPart | None = None
+    real_name: RealNamePart | None = None
+    grades: NamesPart | None = None
     reject: list[RejectPart]
     urgent: UrgentPart
-    dispatch: LimitPart
+    dispatch: list[LimitPart] = Field(min_length=1)
     sign: list[LimitPart] = Field(min_length=1)
+    contact: list[LimitPart] = Field(default_factory=list)
     handle: HandlePart
     extension: ExtensionPart
     returns: ReturnPart = Field(alias="return")
@@ -246,4 +285,24 @@ class PolicyFile(Strict):
     survey: SurveyPart
     overdue: OverduePart
     archive: ArchivePart
+    dispatch_rules: DispatchRulesPart | None = None
+    exchange: ExchangePart | None = None
+    answer: AnswerPart | None = None
+    reach: ReachPart | None = None
+    follow: FollowPart | None = None
+    repeat: RepeatPart | None = None
+    numbering: NumberingPart | None = None
+    secrecy: SecrecyPart | None = None
+    abuse: AbusePart | None = None
+    knowledge: KnowledgePart | None = None
+    supervise: SupervisePart | None = None
+    remind: RemindPart | None = None
+    cards: CardsPart | None = None
+    accountability: AccountabilityPart | None = None
+    roster: RosterPart | None = None
+    approval: ApprovalPart | None = None
+    terminate: TerminatePart | None = None
+    supplement: SupplementPart | None = None
+    appraisal: AppraisalPart | None = None
+    reports: ReportsPart | None = None
     clauses: dict[str, str]

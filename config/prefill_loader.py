@@ -12,7 +12,7 @@ from pypinyin import Style, lazy_pinyin, pinyin
 
 from callcenter.types import PhoneNumber, UnitId
 from config.problems import ConfigProblem, ConfigWrong, data_root, from_validation, read_yaml
-from ticketing.prefill_data import Hazard, Place, PlaceKind, PrefillData, Subject, Unit
+from ticketing.prefill.data import Hazard, Place, PlaceKind, PrefillData, Subject, Unit
 
 SUBJECTS_FILE = "subjects.yaml"
 SOUND_LENGTH = 3
@@ -87,6 +87,16 @@ class SubjectsFile(_Strict):
     hazards: list[HazardItem] = []
 
 
+class PersonItem(_Strict):
+    """Who does a unit's hotline work; usually entered in the directory, not here."""
+
+    name: Annotated[str, StringConstraints(pattern=r"^\S{2,20}$")]
+    post: Literal["principal", "deputy", "liaison", "handler", "duty"]
+    phone: Annotated[str, StringConstraints(pattern=r"^[0-9]{3,20}$")] = ""
+    login: str = ""
+    full_time: bool = True
+
+
 class UnitItem(_Strict):
     id: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{1,30}$")]
     name: Name
@@ -94,6 +104,12 @@ class UnitItem(_Strict):
     duties: list[Phrase] = []
     phone: Annotated[str, StringConstraints(pattern=r"^[0-9]{3,20}$")]
     duty: Literal["always"] | Hours
+    kind: Literal["department", "township", "enterprise", "subordinate"] = "department"
+    parent: str | None = None
+    territory: list[Name] = []
+    industry: list[Phrase] = []
+    administrative: bool = True
+    people: list[PersonItem] = []
 
 
 class UnitsFile(_Strict):
@@ -188,6 +204,7 @@ def check_units(file: str, read: UnitsFile) -> list[ConfigProblem]:
     problems += _doubles(file, [(f"units.{u.id}.phone", u.phone) for u in read.units], "two units have this telephone")
     names = [(f"units.{u.id}", name) for u in read.units for name in (u.name, *u.aliases)]
     problems += _doubles(file, names, "two units answer to this name; keep it with one")
+    problems += _parents(file, read)
     spans = [("office_hours", read.office_hours)] + [
         (f"units.{u.id}.duty", u.duty) for u in read.units if u.duty != "always"
     ]
@@ -195,6 +212,16 @@ def check_units(file: str, read: UnitsFile) -> list[ConfigProblem]:
         if any(start >= end for start, end in hours):
             problems.append(ConfigProblem(file, where, "hours must begin before they end, as in ['08:30', '12:00']"))
     return problems
+
+
+def _parents(file: str, read: UnitsFile) -> Iterator[ConfigProblem]:
+    """A parent is another unit of the file; companies and subordinates have one (LS-090)."""
+    known = {unit.id for unit in read.units}
+    for unit in read.units:
+        if unit.parent is not None and (unit.parent not in known or unit.parent == unit.id):
+            yield ConfigProblem(file, f"units.{unit.id}.parent", "write the id of another unit of this file")
+        if unit.parent is None and unit.kind in ("enterprise", "subordinate"):
+            yield ConfigProblem(file, f"units.{unit.id}.parent", "write the department it belongs to")
 
 
 def _doubles(file: str, named: Iterable[tuple[str, str]], what: str) -> list[ConfigProblem]:

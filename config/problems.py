@@ -41,11 +41,18 @@ def read_yaml(file: Traversable, name: str) -> object:
     Raises ConfigWrong when it is missing, not UTF-8, not YAML, or has a key twice.
     """
     try:
-        return yaml.load(file.read_text(encoding="utf-8"), Loader=_OnceLoader)  # noqa: S506 a SafeLoader
+        content = file.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise ConfigWrong([ConfigProblem(name, "", "no such file; write it")]) from None
     except UnicodeDecodeError:
         raise ConfigWrong([ConfigProblem(name, "", "save the file as UTF-8")]) from None
+    return read_text(content, name)
+
+
+def read_text(content: str, name: str) -> object:
+    """What a YAML text says, as plain values; `name` stands in the problems. Raises ConfigWrong."""
+    try:
+        return yaml.load(content, Loader=_OnceLoader)  # noqa: S506 a SafeLoader
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = f"line {mark.line + 1}" if mark else ""

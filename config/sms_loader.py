@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainValidator, ValidationError, model_validator
 
 from callcenter.sms.hours import SendHours
-from callcenter.sms.texts import MOST_CHARACTERS, TITLE_LENGTH, SmsTexts
+from callcenter.sms.texts import MOST_CHARACTERS, SAID_LENGTH, TITLE_LENGTH, SmsTexts
 from config.problems import ConfigProblem, ConfigWrong, data_root, from_validation, read_yaml
 
 
@@ -40,7 +40,8 @@ def load_sms(language: str = "zh-CN", root: Traversable | None = None) -> SmsCon
 
 def _too_long(texts: SmsTexts) -> list[tuple[str, str]]:
     """Templates that could come out over the limit with the longest values."""
-    longest = {"title": "字" * TITLE_LENGTH, "ticket": "0" * 30, "rating": "基本满意"}
+    said = {"missing": "字" * SAID_LENGTH, "reason": "字" * SAID_LENGTH}
+    longest = {"title": "字" * TITLE_LENGTH, "ticket": "0" * 30, "rating": "基本满意", "code": "0" * 12, **said}
     filled = ((key, texts.signature + getattr(texts, key).format(**longest)) for key in _FIELDS)
     why = f"can be over {MOST_CHARACTERS} characters; shorten it"
     return [(f"texts.{key}", why) for key, text in filled if len(text) > MOST_CHARACTERS]
@@ -52,7 +53,9 @@ _FIELDS: dict[str, frozenset[str]] = {
     "survey": frozenset({"title", "ticket"}),
     "survey_help": frozenset({"ticket"}),
     "survey_thanks": frozenset({"ticket", "rating"}),
-    "ticket_opened": frozenset({"title", "ticket"}),
+    "ticket_opened": frozenset({"title", "ticket", "code"}),
+    "supplement": frozenset({"title", "ticket", "missing"}),
+    "terminated": frozenset({"title", "ticket", "reason"}),
     "stopped": frozenset(),
 }
 
@@ -101,6 +104,8 @@ class _Texts(_Strict):
     survey_help: _Text
     survey_thanks: _Text
     ticket_opened: _Text
+    supplement: _Text
+    terminated: _Text
     stopped: _Text
 
     @model_validator(mode="after")

@@ -15,7 +15,6 @@ from ticketing.policy import (
     Rules,
     first_fit,
     handle_limit,
-    longest_extension,
 )
 
 HANDLING = [
@@ -65,18 +64,13 @@ def test_what_the_text_does_not_say_is_marked_as_ours() -> None:
     assert ordinary is not None
     assert ordinary.basis.is_default
     assert str(ordinary.basis) == "本系统默认"
-    assert policy().dispatch.basis.is_default
+    assert policy().dispatch[0].basis.is_default
     assert not policy().survey.no_reply_basis.is_default
     assert policy().survey.basis.partly_ours
 
 
 def test_the_same_article_is_cited_once() -> None:
     assert str(Basis(("LS-027", "LS-037"), ("第十一条(三)", "第十二条(二)7"))) == "第十一条(三)、第十二条(二)7"
-
-
-@pytest.mark.parametrize(("original", "granted", "left"), [(10, 0, 10), (10, 4, 6), (10, 10, 0), (24, 0, 24)])
-def test_extensions_together_are_at_most_the_original(original: int, granted: int, left: int) -> None:
-    assert longest_extension(policy(), original, granted) == left
 
 
 def test_the_version_in_effect_is_chosen_by_local_day() -> None:
