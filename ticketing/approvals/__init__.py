@@ -1,0 +1,1 @@
+"""Signatures: gates before dispatch, inside the unit and before feedback; supplements; termination."""
