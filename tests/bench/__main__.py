@@ -36,6 +36,8 @@ BENCHES: Mapping[str, Bench] = {
     "api": Bench({"clients": (8,), "seconds": 3.0}),
     "speech": Bench({"seconds": 30, "streams": 2}),
     "clocks": Bench(),
+    "search": Bench({"tickets": 200_000, "items": 2_000, "asked": 20}),
+    "deadlines": Bench({"deadlines": 50_000, "late": 1_200}),
 }
 
 

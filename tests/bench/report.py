@@ -93,7 +93,37 @@ def _clocks(result: dict[str, Any]) -> Iterator[Row]:
         if name == "load_s":
             yield "work calendar loaded, s", "", f"{seconds}"
             continue
+        if name == "cases_per_s":
+            yield "calculator: whole cases a second", "", f"{seconds:,.0f}"
+            continue
         yield f"deadlines: {name.removesuffix('_s').replace('_', ' ')}, s a million", "", f"{seconds}"
+
+
+def _search(result: dict[str, Any]) -> Iterator[Row]:
+    loaded = result["load"]
+    made_s = sum(value for name, value in loaded.items() if name.endswith("_s"))
+    size = sum(value for name, value in loaded.items() if name.endswith("_bytes"))
+    yield f"{result['tickets']:,} tickets loaded and indexed, s", "", f"{made_s:.0f}; {size / 2**30:.1f} GiB"
+    words = loaded["words_bytes"] + loaded["words_index_bytes"]
+    yield "  of it what they are searched by", "", f"{words / 2**30:.1f} GiB"
+    for row in result["questions"]:
+        told = f"{row['p50_ms']} / {row['p99_ms']}; {row['slowest_rows_read']:,} rows read; {row['found']} found"
+        yield f"  {row['name']}, p50 / p99 ms", "", told
+    known = result["knowledge"]
+    told = f"{known['word_p50_ms']} / {known['word_p99_ms']}"
+    yield f"knowledge, {known['items']:,} items, a word, p50 / p99 ms", "", told
+    told = f"{known['question_p50_ms']} / {known['question_p99_ms']}"
+    yield "  a whole question, p50 / p99 ms", "", told
+    yield "  items imported, s", "", f"{known['import_s']}"
+
+
+def _deadlines(result: dict[str, Any]) -> Iterator[Row]:
+    yield f"{result['deadlines']:,} open deadlines loaded, s", "", f"{result['load_s']}"
+    for name in ("nothing_due", "full_batch"):
+        row = result[name]
+        told = f"{row['ms']} ms; {row['rows_read']:,} rows read; {row['claimed']} told"
+        yield f"  deadline sweep, {name.replace('_', ' ')}", "", told
+    yield f"  all {result['claimed']:,} late ones told, s", "", f"{result['rest_s']}"
 
 
 ROWS: Mapping[str, Rows] = {
@@ -103,5 +133,7 @@ ROWS: Mapping[str, Rows] = {
     "api": _api,
     "speech": _speech,
     "clocks": _clocks,
+    "search": _search,
+    "deadlines": _deadlines,
 }
 """Bench -> the rows of its result."""
