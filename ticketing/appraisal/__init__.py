@@ -1,0 +1,1 @@
+"""Figures, scores and reports: metrics with their denominators and exclusions, terms, bulletins."""
