@@ -99,7 +99,7 @@ def test_the_texts_we_ship_say_what_they_should() -> None:
         "【12345热线】已收到您对工单T1的评价：满意。感谢您的支持！"
     )
     assert "1满意 2基本满意 3不满意" in texts.survey_help_text(config.texts, ticket="T1")
-    assert "T1" in texts.ticket_opened_text(config.texts, title="路灯", ticket="T1")
+    assert "T1" in texts.ticket_opened_text(config.texts, title="路灯", ticket="T1", code="12345678")
     assert texts.stopped_text(config.texts).startswith("【12345热线】")
     assert (config.hours.opens, config.hours.closes) == (time(8), time(20))
 
