@@ -10,6 +10,7 @@ help:
 	@echo "make setup              everything this needs, into .venv and .cache (apt for a few programs)"
 	@echo "make demo               one citizen's call, end to end; leaves the services running"
 	@echo "make demo ARGS=--once   the same, stops everything, exit status 0 only if every step happened"
+	@echo "make demo ARGS='--once --policy ganzhou'   the same by another regulation: callcenter check-config lists them"
 	@echo "make test               all tests, with real Asterisk, PostgreSQL, Valkey and Kannel; ARGS go to pytest"
 	@echo "make bench              numbers on this machine"
 	@echo "make lint               ruff, format check, mypy --strict"

@@ -36,11 +36,14 @@ class Person:
     unit: UnitId | None
     extension: AgentId | None
     must_change_password: bool = False
+    titles: frozenset[str] = frozenset()
+    """Offices this person signs for; only a leader's count."""
 
     @property
     def actor(self) -> Actor:
         """As the one who does things."""
-        return Actor("user", self.login, self.roles, self.unit)
+        titles = self.titles if Role.LEADER in self.roles else frozenset()
+        return Actor("user", self.login, self.roles, self.unit, titles)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +127,7 @@ async def person_of(tx: AsyncConnection, token: str, now: datetime, *, used: boo
         unit=UnitId(row.unit) if row.unit else None,
         extension=AgentId(row.extension) if row.extension else None,
         must_change_password=row.must_change_password,
+        titles=frozenset(row.titles),
     )
 
 
@@ -149,13 +153,18 @@ async def create(
     unit: UnitId | None = None,
     extension: AgentId | None = None,
     queues: Iterable[str] = (),
+    titles: Iterable[str] = (),
 ) -> UserId:
-    """A new account, and its agent row when it has an extension; an existing login keeps its id and is updated."""
+    """A new account, and its agent row when it has an extension; an existing login keeps its id and is updated.
+
+    titles: offices a leader signs for, as the policy's signature steps name them; `title@unit` for one unit only.
+    """
     values = {
         "login": login,
         "display_name": name,
         "password_hash": password_hash,
         "roles": sorted(roles),
+        "titles": sorted(titles),
         "unit": unit,
         "extension": extension,
     }

@@ -1,66 +1,37 @@
-"""The composition root: settings and configuration in, running processes out. Everybody else receives values."""
+"""The composition root: settings and configuration in, values out. Everybody else receives values."""
 
-import asyncio
+import contextlib
+import functools
 import logging
-import signal
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, time
-from enum import StrEnum
-from importlib.metadata import version
-from importlib.resources import files
-from pathlib import Path
-from typing import Any
+from datetime import time
 
-from aiohttp import web
-from sqlalchemy.ext.asyncio import AsyncConnection
-
-from callcenter import flow, flow_tickets, heartbeat, jobs, metrics, surge, units, work
-from callcenter.ami import AmiClient
+from callcenter import (
+    calendars,
+    flow,
+    flow_tickets,
+)
 from callcenter.board import Board
-from callcenter.call_parse import WANTED
-from callcenter.command_runner import CommandRunner
-from callcenter.control import Control
-from callcenter.db import Database
-from callcenter.listener import Listener
-from callcenter.reconciler import Reconciler
+from callcenter.db import Database, DatabaseAway
 from callcenter.settings import Settings
-from callcenter.sms import service as sms
-from callcenter.sms.facts import SmsFact
-from callcenter.sms.intake import Intake
-from callcenter.sms.kannel import KannelSender
-from callcenter.sms.submit import SUBMIT_RETRIES, Submitter
-from callcenter.speech import LiveDesk
-from callcenter.types import PhoneNumber
+from callcenter.upstream import UpstreamLink
 from callcenter.vault import Vault
 from config.calendar_loader import load_calendar
-from config.menu_loader import load_menus
-from config.policy_loader import load_policies
+from config.menu_loader import Menus, load_menus
+from config.policy_loader import load_policies, policy_ids
 from config.prefill_loader import load_prefill
+from config.problems import ConfigWrong
+from config.report_kit import load_kit
 from config.sms_loader import SmsConfig, load_sms
-from ivr.menu import MenuContext
-from ivr.server import IvrServer
-from ivr.session import IncomingCall
-from recordings import vosk_door
-from recordings.live import LiveTap
-from ticketing.clocks import local_day
+from config.unit_loader import Directory, load_directory
+from ticketing.appraisal.reports import ReportKit
+from ticketing.clocks import Calendar
 from ticketing.policy import Rules
-from ticketing.prefill_data import PrefillData
+from ticketing.prefill.data import PrefillData
 
 log = logging.getLogger(__name__)
-
-QUEUE_SIZE = 20_000
-
-
-class Part(StrEnum):
-    """The processes; `all` runs every one in a single process."""
-
-    SERVE = "serve"
-    LISTEN = "listen"
-    IVR = "ivr"
-    SPEECH = "speech"
-    WORK = "work"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +43,12 @@ class App:
     board: Board
     vault: Vault
     rules: Rules
+    calendars: calendars.CalendarKeeper
     data: PrefillData
+    directory: Directory
+    menus: Menus
     messages: SmsConfig
+    upstream: UpstreamLink | None
 
     @property
     def ground(self) -> flow.Ground:
@@ -84,7 +59,8 @@ class App:
     @property
     def tickets(self) -> flow_tickets.Ground:
         """What the story of tickets stands on."""
-        return flow_tickets.Ground(self.vault, self.rules, self.messages.texts, self.messages.hours)
+        above = self.upstream is not None and bool(self.upstream.url)
+        return flow_tickets.Ground(self.vault, self.rules, self.messages.texts, self.messages.hours, above)
 
     @property
     def stream_secret(self) -> bytes:
@@ -97,24 +73,70 @@ async def opened(settings: Settings) -> AsyncIterator[App]:
     """The services of one process. Raises ConfigWrong, VaultKeyMalformed."""
     database, board = Database(settings.database_url), Board(settings.redis_url)
     try:
+        rules = load_rules(settings.policy)
+        keeper = calendars.CalendarKeeper(database, rules, composer(rules))
+        # PostgreSQL may come later; until then the shipped calendar counts, and the keeper asks again.
+        with contextlib.suppress(DatabaseAway):
+            await keeper.refresh()
         yield App(
             settings=settings,
             database=database,
             board=board,
             vault=Vault(settings.vault_key.get_secret_value()),
-            rules=load_rules(settings.policy),
+            rules=rules,
+            calendars=keeper,
             data=load_prefill(settings.policy),
+            directory=load_directory(settings.policy, rules.policies[-1]),
+            menus=load_menus(),
             messages=_messages(settings),
+            upstream=_upstream(settings),
         )
     finally:
         await board.close()
         await database.close()
 
 
-def load_rules(policy_id: str) -> Rules:
-    """The regulation that runs here and its calendar. Raises ConfigWrong with every problem."""
+def load_rules(policy_id: str, imported: Mapping[str, str] | None = None) -> Rules:
+    """The regulation that runs here and its calendar. imported: calendar files of the operator, by name.
+
+    Raises ConfigWrong with every problem.
+    """
     policies = load_policies(policy_id)
-    return Rules(policies, load_calendar(policies[-1].calendar.overlays))
+    return Rules(policies, load_calendar(policies[-1].calendar.overlays, imported=imported))
+
+
+@functools.cache
+def shipped_rules(policy_id: str) -> Rules | None:
+    """Another regulation as it is shipped, for computing only; None when there is none, or a wrong one."""
+    try:
+        return load_rules(policy_id) if policy_id in policy_ids() else None
+    except ConfigWrong as wrong:
+        log.warning("policy is wrong", extra={"policy": policy_id, "problems": str(wrong)})
+        return None
+
+
+def composer(rules: Rules) -> calendars.Compose:
+    """What lays imported files over the shipped ones, for the policy in use."""
+
+    def compose(imported: Mapping[str, str]) -> Calendar:
+        try:
+            return load_calendar(rules.policies[-1].calendar.overlays, imported=imported)
+        except ConfigWrong as wrong:
+            raise calendars.CalendarRefused(str(wrong)) from None
+
+    return compose
+
+
+def _upstream(settings: Settings) -> UpstreamLink | None:
+    if settings.upstream_secret is None:
+        return None
+    secret = settings.upstream_secret.get_secret_value().encode()
+    return UpstreamLink(settings.upstream_system, settings.upstream_ours, secret, settings.upstream_url)
+
+
+def load_report_kit(rules: Rules) -> ReportKit:
+    """Metrics and report templates, with all that the regulation names. Raises ConfigWrong with every problem."""
+    return load_kit(rules.policies)
 
 
 def _messages(settings: Settings) -> SmsConfig:
@@ -122,235 +144,3 @@ def _messages(settings: Settings) -> SmsConfig:
     if not settings.sms_all_day:
         return messages
     return replace(messages, hours=replace(messages.hours, opens=time.min, closes=time.max))
-
-
-async def run(settings: Settings, parts: frozenset[Part]) -> None:
-    """Run these parts until SIGTERM or SIGINT; a part that breaks ends the process with its error."""
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    async with opened(settings) as app, AsyncExitStack() as stack:
-        running = [await RUNNERS[part](app, stack) for part in sorted(parts)]
-        tasks = [asyncio.ensure_future(one) for group in running for one in group]
-        await _serve_metrics(settings, parts, stack)
-        await _until(stop, tasks)
-
-
-async def _until(stop: asyncio.Event, tasks: Sequence["asyncio.Future[None]"]) -> None:
-    stopping = asyncio.ensure_future(stop.wait())
-    everything: list[asyncio.Future[Any]] = [stopping, *tasks]
-    await asyncio.wait(everything, return_when=asyncio.FIRST_COMPLETED)
-    broken = [task for task in tasks if task.done()]
-    for task in everything:
-        task.cancel()
-    await asyncio.gather(*everything, return_exceptions=True)
-    for task in broken:
-        task.result()
-
-
-METRICS_AT = {Part.LISTEN: 0, Part.IVR: 1, Part.SPEECH: 2, Part.WORK: 3}
-"""Which port after `metrics_port` a process of its own serves its numbers on; `serve` has them at its own /metrics."""
-
-
-async def _serve_metrics(settings: Settings, parts: frozenset[Part], stack: AsyncExitStack) -> None:
-    if Part.SERVE in parts or not settings.metrics_port:
-        return
-
-    async def answer(_: web.Request) -> web.Response:
-        return web.Response(body=metrics.render(), headers={"Content-Type": metrics.CONTENT_TYPE})
-
-    application = web.Application()
-    application.router.add_get("/metrics", answer)
-    runner = web.AppRunner(application, access_log=None)
-    await runner.setup()
-    stack.push_async_callback(runner.cleanup)
-    port = settings.metrics_port + min(METRICS_AT[part] for part in parts)
-    await web.TCPSite(runner, "127.0.0.1", port).start()
-
-
-Running = list[Awaitable[None]]
-
-
-async def _listen(app: App, stack: AsyncExitStack) -> Running:
-    settings = app.settings
-    events = _ami(settings, "events", settings.ami_events_secret.get_secret_value(), WANTED)
-    actions = _ami(settings, "actions", settings.ami_actions_secret.get_secret_value(), frozenset())
-    control = Control(
-        actions,
-        node=settings.node,
-        caller_number=PhoneNumber(settings.hotline_number),
-        audiosocket_address=(settings.audiosocket_host, settings.audiosocket_port),
-    )
-    listener = Listener(app.database, events, app.ground, app.board, settings.cel_file, settings.spool_dir)
-    runner = CommandRunner(app.database, control, listener.tracker, app.vault, settings.node, app.stream_secret)
-    reconciler = Reconciler(app.database, events, control, app.board)
-
-    async def linked(_: bool) -> None:
-        reconciler.wake()
-
-    listener.on_link, listener.on_event = linked, reconciler.on_event
-    async with app.database.transaction() as tx:
-        await units.keep(tx, app.data.units)
-        # Before the first beat of this run, which will hide when the last one ended.
-        await listener.load(tx, await heartbeat.last(tx, _beat_name(app, Part.LISTEN)))
-    for client in (events, actions):
-        await client.start()
-        stack.push_async_callback(client.close)
-    metrics.LISTENER_CALLS.set_function(lambda: len(listener.tracker.calls))
-    return [listener.run(), runner.run(), reconciler.run(), _beat(app, Part.LISTEN, lambda: events.up and actions.up)]
-
-
-def _ami(settings: Settings, user: str, secret: str, wanted: frozenset[str]) -> AmiClient:
-    return AmiClient(
-        host=settings.ami_host,
-        port=settings.ami_port,
-        username=user,
-        secret=secret,
-        wanted=wanted,
-        queue_size=QUEUE_SIZE,
-    )
-
-
-async def _ivr(app: App, stack: AsyncExitStack) -> Running:
-    async def context_for(_: IncomingCall) -> MenuContext:
-        now = datetime.now(UTC)
-        async with app.database.transaction() as tx:
-            on = await surge.is_on(tx, now)
-        return MenuContext(now=now, is_workday=app.rules.calendar.works(local_day(now)), surge=on)
-
-    settings = app.settings
-    ivr = IvrServer(
-        settings.agi_host,
-        settings.agi_port,
-        settings.agi_token.get_secret_value(),
-        load_menus().by_script,
-        settings.prompts_dir or Path(str(files("ivr").joinpath("prompts", "made"))),
-        context_for,
-    )
-    await ivr.start()
-    stack.push_async_callback(ivr.stop)
-    return [_beat(app, Part.IVR)]
-
-
-async def _speech(app: App, stack: AsyncExitStack) -> Running:
-    settings = app.settings
-    model = await asyncio.to_thread(vosk_door.load, settings.model_dir)
-    live_desk = LiveDesk(app.database, app.board, app.vault, app.data, settings.node, app.stream_secret)
-
-    def problem(message: str, error: BaseException) -> None:
-        log.warning(message, extra={"error": repr(error)})
-
-    tap = LiveTap(
-        settings.audiosocket_host,
-        settings.audiosocket_port,
-        model,
-        live_desk.on_words,
-        problem,
-        resolve=live_desk.call_of,
-    )
-    await tap.start()
-    stack.push_async_callback(tap.close)
-    return [_beat(app, Part.SPEECH)]
-
-
-async def _work(app: App, stack: AsyncExitStack) -> Running:
-    settings = app.settings
-    ground = app.tickets
-    token = settings.sms_callback_token.get_secret_value()
-    sender = KannelSender(
-        settings.kannel_url,
-        settings.kannel_user,
-        settings.kannel_password.get_secret_value(),
-        f"http://127.0.0.1:{settings.sms_callback_port}/kannel/dlr?token={token}",
-    )
-    stack.push_async_callback(sender.close)
-
-    async def tell(tx: AsyncConnection, facts: tuple[SmsFact, ...]) -> None:
-        await flow_tickets.tell_sms(tx, ground, facts)
-
-    await stack.enter_async_context(
-        Intake(token, app.database.transaction, app.vault.identity_of, tell, _count_callback).serving(
-            settings.sms_callback_port
-        )
-    )
-    model = await asyncio.to_thread(vosk_door.load, settings.model_dir) if settings.transcripts else None
-    about_calls = work.CallWork(app.database, app.board, app.vault, app.data, settings.spool_dir, model)
-    about_tickets = flow_tickets.TicketWork(app.database, app.board, ground)
-    submitter = Submitter(app.database.transaction, sender, app.vault.number_of, app.messages.hours, tell)
-    handlers: Mapping[str, jobs.Handler] = {
-        "recording.verify": about_calls.verify_recording,
-        "recordings.watch": about_calls.watch_now,
-        # A worker takes only jobs it has handlers for; those of the others wait for a worker that has a model.
-        **({"call.transcribe": about_calls.transcribe} if model is not None else {}),
-        sms.SUBMIT_JOB: submitter,
-        **about_tickets.handlers(),
-    }
-    worker = jobs.Worker(
-        app.database.asyncpg_dsn,
-        handlers,
-        policies={sms.SUBMIT_JOB: SUBMIT_RETRIES},
-        on_run=_count_job,
-    )
-    worker.every(20, "recordings.watch", about_calls.watch_recordings)
-    worker.every(30, "sms.lost", about_tickets.give_up_lost)
-    worker.every(15, "surveys.due", about_tickets.sweep_surveys)
-    worker.every(60, "deadlines.due", about_tickets.sweep_deadlines)
-    stack.callback(worker.stop)
-    return [worker.run(), _beat(app, Part.WORK)]
-
-
-def _beat(app: App, part: Part, able: Callable[[], bool] = lambda: True) -> Awaitable[None]:
-    return heartbeat.beat(app.database, _beat_name(app, part), able)
-
-
-def _beat_name(app: App, part: Part) -> str:
-    return f"{part}:{app.settings.node}"
-
-
-def _count_job(run: jobs.Run) -> None:
-    metrics.JOBS.labels(run.kind, run.outcome).inc()
-
-
-def _count_callback(outcome: str) -> None:
-    metrics.SMS_CALLBACKS.labels(outcome).inc()
-
-
-async def _serve(app: App, stack: AsyncExitStack) -> Running:
-    # Only this process needs the API's modules.
-    from callcenter.web import live, server
-    from callcenter.web.context import Services
-    from callcenter.web.groups import GROUPS
-
-    settings = app.settings
-    services = Services(
-        database=app.database,
-        board=app.board,
-        vault=app.vault,
-        rules=app.rules,
-        ground=app.tickets,
-        node=settings.node,
-        spool=settings.spool_dir,
-        version=version("callcenter"),
-    )
-    application = server.build(services, GROUPS)
-    hub = live.LiveHub(app.board)
-    application[live.HUB] = hub
-    # Live streams never end by themselves; a stopping server does not wait for them.
-    runner = web.AppRunner(application, access_log=None, shutdown_timeout=1.0)
-    await runner.setup()
-    stack.push_async_callback(runner.cleanup)
-    await web.TCPSite(runner, settings.api_host, settings.api_port).start()
-    return [hub.run(), _beat(app, Part.SERVE)]
-
-
-Runner = Callable[[App, AsyncExitStack], Awaitable[Running]]
-
-RUNNERS: Mapping[Part, Runner] = {
-    Part.LISTEN: _listen,
-    Part.IVR: _ivr,
-    Part.SPEECH: _speech,
-    Part.WORK: _work,
-    Part.SERVE: _serve,
-}
-"""Part -> what starts it: opens what it needs on the stack, returns what runs until the end."""

@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 import recordings.service
-from callcenter import jobs
+from callcenter import flow_dispatch, flow_matters, flow_supervision, flow_upstream, jobs
 from callcenter.board import Board, BoardEvent, Json
 from callcenter.db import Database
 from callcenter.jobs import Job
@@ -35,12 +35,11 @@ from callcenter.vault import Vault
 from recordings import store as recording_store
 from recordings import transcripts
 from recordings.recording import SETTLED
-from ticketing import facts, followup, reply, service, store
-from ticketing.commands import Archive, Material
-from ticketing.facts import Fact
-from ticketing.policy import Rules
-from ticketing.record import Ticket
-from ticketing.survey_words import (
+from ticketing import facts, service, store
+from ticketing.aftercare import followup
+from ticketing.aftercare import sms_reply as reply
+from ticketing.aftercare.commitments import CommitmentKept
+from ticketing.aftercare.survey_words import (
     Accepted,
     Barred,
     Kept,
@@ -51,6 +50,14 @@ from ticketing.survey_words import (
     Submitting,
     SurveyEvent,
 )
+from ticketing.approvals.supplement import SupplementAsked
+from ticketing.approvals.termination import TicketTerminated
+from ticketing.clocks import DeadlineKind
+from ticketing.commands import Archive, Material
+from ticketing.facts import Fact
+from ticketing.policy import Rules
+from ticketing.record import Ticket
+from ticketing.supervision.supervision import SupervisionEnded
 from ticketing.words import STATE_NAMES, State
 
 log = logging.getLogger(__name__)
@@ -67,6 +74,8 @@ class Ground:
     rules: Rules
     texts: SmsTexts
     hours: SendHours
+    upstream: bool = False
+    """Whether a platform above is connected."""
 
 
 @dataclass
@@ -83,10 +92,16 @@ async def tell(tx: AsyncConnection, ground: Ground, told: Iterable[Fact], now: d
     """What follows from facts of tickets. Returns what screens should see, to be published after commit."""
     telling = Telling(tx, ground, now)
     facts_told = tuple(told)
+    facts_told += await flow_matters.follow(tx, ground.rules, facts_told, now)
     for fact in facts_told:
         chapter = CHAPTERS.get(type(fact))
         if chapter is not None:
             await chapter(telling, fact)
+    await flow_dispatch.tell(flow_dispatch.Told(tx, ground.rules, now, ground.vault, ground.hours), facts_told)
+    supervising = flow_supervision.Told(tx, ground.rules, now, ground.vault, ground.hours)
+    made = await flow_supervision.tell(supervising, facts_told)
+    telling.shown.extend(await tell(tx, ground, made, now) if made else ())
+    await flow_upstream.tell(tx, ground.rules, facts_told, now, connected=ground.upstream)
     known = {ticket_id: await store.load(tx, ticket_id) for ticket_id in {fact.ticket_id for fact in facts_told}}
     return (*telling.shown, *(_screen(known[fact.ticket_id], fact) for fact in facts_told))
 
@@ -111,13 +126,18 @@ async def registered(told: Telling, fact: facts.TicketRegistered) -> None:
     ticket = await store.load(told.tx, fact.ticket_id)
     if ticket.requester is None or ticket.confidential:
         return
-    body = sms_texts.ticket_opened_text(told.ground.texts, title=ticket.title, ticket=ticket.id)
+    code = told.ground.vault.citizen_code(ticket.id)
+    body = sms_texts.ticket_opened_text(told.ground.texts, title=ticket.title, ticket=ticket.id, code=code)
     await _send(told, f"opened:{ticket.id}", ticket.requester, Purpose.INFO, body, ticket.id)
 
 
 async def survey_due(told: Telling, fact: facts.SurveyDue) -> None:
     """Ask for a rating; the message's key is the survey's, so there can only be one."""
     ticket = await store.load(told.tx, fact.ticket_id)
+    if await flow_upstream.asked_above(told.tx, ticket, told.ground.rules):
+        # The platform above writes to the citizen; the survey runs as if its message were ours, and waits for news.
+        await _follow(told, fact.survey_id, [Submitting(told.now), Accepted(told.now)])
+        return
     body = sms_texts.survey_text(told.ground.texts, title=ticket.title, ticket=ticket.id)
     queued = await _send(told, f"{SURVEY_KEY}{fact.survey_id}", fact.requester, Purpose.SURVEY, body, ticket.id)
     if queued.state == "suppressed":
@@ -136,11 +156,36 @@ async def _send(
     return await sms.queue_message(told.tx, message, now=told.now, hours=told.ground.hours)
 
 
+async def supplement_asked(told: Telling, fact: SupplementAsked) -> None:
+    """The citizen learns what the request lacks."""
+    ticket = await store.load(told.tx, fact.ticket_id)
+    if ticket.requester is None or ticket.confidential:
+        return
+    body = sms_texts.supplement_text(told.ground.texts, title=ticket.title, ticket=ticket.id, missing=fact.missing)
+    key = f"supplement:{ticket.id}:{ticket.supplements}"
+    await _send(told, key, ticket.requester, Purpose.INFO, body, ticket.id)
+
+
+async def terminated(told: Telling, fact: TicketTerminated) -> None:
+    """The citizen learns why, and the ticket is archived (MC-035)."""
+    ticket = await store.load(told.tx, fact.ticket_id)
+    if ticket.requester is not None and not ticket.confidential:
+        body = sms_texts.terminated_text(told.ground.texts, title=ticket.title, ticket=ticket.id, reason=fact.reason)
+        await _send(told, f"terminated:{ticket.id}", ticket.requester, Purpose.INFO, body, ticket.id)
+    await closed(told, fact)
+
+
 # ---- the end of a ticket -----------------------------------------------------------------------------------------
 
 
-async def closed(told: Telling, fact: facts.TicketClosed) -> None:
-    """A closed ticket is archived by a job, which waits for its recordings and transcript."""
+async def closed(told: Telling, fact: Fact) -> None:
+    """A closed ticket is archived by a job, which waits for its recordings and transcript.
+
+    While something is promised in its reply, it waits for that (LS-056).
+    """
+    ticket = await store.load(told.tx, fact.ticket_id)
+    if ticket.due(DeadlineKind.COMMITMENT) is not None:
+        return
     await jobs.enqueue(
         told.tx, "ticket.archive", {"ticket": fact.ticket_id}, key=f"archive:{fact.ticket_id}:{fact.round}"
     )
@@ -155,6 +200,20 @@ async def archived(told: Telling, fact: facts.ArchivePacked) -> None:
             await recordings.service.call_closed(told.tx, ticket.call_id, ticket.created_at, ticket.closed_at)
 
 
+async def promise_kept(told: Telling, fact: CommitmentKept) -> None:
+    """The last thing a closed ticket waited for is done."""
+    ticket = await store.load(told.tx, fact.ticket_id)
+    if ticket.state is State.CLOSED:
+        await closed(told, fact)
+
+
+async def supervision_ended(told: Telling, fact: SupervisionEnded) -> None:
+    """Nobody owes an answer about a closed ticket any more: it may be put away."""
+    ticket = await store.load(told.tx, fact.ticket_id)
+    if ticket.state is State.CLOSED and not ticket.supervising:
+        await closed(told, fact)
+
+
 Chapter = Callable[[Telling, Any], Awaitable[None]]
 
 CHAPTERS: Mapping[type[Fact], Chapter] = {
@@ -163,6 +222,13 @@ CHAPTERS: Mapping[type[Fact], Chapter] = {
     facts.CitizenBarred: citizen_barred,
     facts.TicketClosed: closed,
     facts.TicketAnswered: closed,
+    facts.TicketRejected: closed,
+    facts.TicketReferred: closed,
+    facts.TicketWithdrawn: closed,
+    CommitmentKept: promise_kept,
+    SupervisionEnded: supervision_ended,
+    SupplementAsked: supplement_asked,
+    TicketTerminated: terminated,
     facts.ArchivePacked: archived,
 }
 """Fact -> what follows; a fact without an entry only shows on screens."""
@@ -278,7 +344,8 @@ class TicketWork:
         now = datetime.now(UTC)
         async with self.database.transaction() as tx:
             ticket = await store.load(tx, ticket_id, lock=True)
-            if ticket.state == State.ARCHIVED:
+            if ticket.state == State.ARCHIVED or ticket.supervising:
+                # The end of a supervision asks for the archive again.
                 return
             materials = await materials_of(tx, ticket.call_id) if ticket.call_id else ()
             outcome = await service.carry_out(

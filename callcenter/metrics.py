@@ -86,6 +86,12 @@ RECORDINGS_MISSING = Gauge(
     "callcenter_recordings_incomplete", "answered legs and files the last look could not account for", registry=REGISTRY
 )
 JOBS = Counter("callcenter_jobs", "jobs and sweeps run", ["kind", "outcome"], registry=REGISTRY)
+UPSTREAM = Counter(
+    "callcenter_upstream_messages",
+    "requests of the platform above and messages to it; direction: in, out",
+    ["direction", "outcome"],
+    registry=REGISTRY,
+)
 SMS_CALLBACKS = Counter("callcenter_sms_callbacks", "callbacks from the SMS gateway", ["outcome"], registry=REGISTRY)
 FORGED_EVENTS = Counter(
     "callcenter_events_not_believed", "events whose contents cannot be true and were left out", registry=REGISTRY

@@ -4,8 +4,21 @@ from sqlalchemy import MetaData
 
 import callcenter.sms.tables
 import callcenter.tables
+import callcenter.upstream_tables
 import recordings.tables
+import ticketing.aftercare.tables
+import ticketing.appraisal.tables
+import ticketing.approvals.tables
+import ticketing.dispatch.coordination_tables
+import ticketing.dispatch.disputes_tables
+import ticketing.dispatch.units_tables
+import ticketing.knowledge.tables
+import ticketing.search.tables
+import ticketing.supervision.accountability_tables
+import ticketing.supervision.roster_tables
+import ticketing.supervision.tables
 import ticketing.tables
+import ticketing.upstream_tables
 from callcenter import jobs
 
 METADATA: tuple[MetaData, ...] = (
@@ -20,6 +33,11 @@ DDL: tuple[str, ...] = (
     *callcenter.sms.tables.DDL,
     *recordings.tables.DDL,
     *ticketing.tables.DDL,
+    *ticketing.supervision.tables.DDL,
+    *ticketing.supervision.accountability_tables.DDL,
+    *ticketing.supervision.roster_tables.DDL,
+    *ticketing.knowledge.tables.DDL,
+    *ticketing.appraisal.tables.DDL,
     *jobs.DDL,
 )
 """Triggers, functions and the job queue's own schema, in the order they must run, after the tables."""

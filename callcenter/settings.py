@@ -7,8 +7,9 @@ Sources, first wins: environment (`CALLCENTER_DATABASE_URL`...), then the file n
 import os
 import stat
 from pathlib import Path
+from typing import Self
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -46,6 +47,11 @@ class Settings(BaseSettings):
     sms_callback_port: int = Field(description="port where receipts and replies come in, loopback")
     sms_all_day: bool = Field(False, description="send at night too: for demonstrations and tests only")
 
+    upstream_system: str = Field("", pattern=r"^[A-Za-z0-9._-]{0,64}$", description="the platform above; empty: none")
+    upstream_ours: str = Field("hotline", pattern=r"^[A-Za-z0-9._-]{1,64}$", description="the name it knows us by")
+    upstream_secret: SecretStr | None = Field(None, min_length=32, description="shared with the platform above")
+    upstream_url: str = Field("", description="where it takes our messages; empty: nothing is sent")
+
     api_host: str = "127.0.0.1"
     api_port: int = 8345
     metrics_port: int = Field(
@@ -60,6 +66,21 @@ class Settings(BaseSettings):
     prompts_dir: Path | None = Field(None, description="folder of <prompt>.wav; default: those in the package")
     model_dir: Path = Field(description="the Vosk model folder")
     cel_file: Path = Field(description="Asterisk's CEL file, the record of calls")
+    reports_dir: Path | None = Field(None, description="where reports are kept; default: reports beside spool_dir")
+    report_font: Path | None = Field(None, description="font of reports; default: the first installed with Chinese")
+
+    @property
+    def reports_folder(self) -> Path:
+        """Where the files of reports are kept."""
+        return self.reports_dir or self.spool_dir.absolute().parent / "reports"
+
+    @model_validator(mode="after")
+    def _upstream_is_whole(self) -> Self:
+        if bool(self.upstream_system) != bool(self.upstream_secret):
+            raise ValueError("CALLCENTER_UPSTREAM_SYSTEM and _SECRET go together: set both or neither")
+        if self.upstream_url and not (self.upstream_system and self.upstream_url.startswith(("http://", "https://"))):
+            raise ValueError("CALLCENTER_UPSTREAM_URL must be http(s)://..., and needs CALLCENTER_UPSTREAM_SYSTEM")
+        return self
 
 
 def load() -> Settings:
@@ -68,7 +89,7 @@ def load() -> Settings:
     try:
         return Settings(_env_file=_checked(Path(path)) if path else None)
     except ValidationError as error:
-        lines = [f"CALLCENTER_{str(e['loc'][0]).upper()}: {e['msg']}" for e in error.errors()]
+        lines = [f"CALLCENTER_{str(e['loc'][0]).upper()}: {e['msg']}" if e["loc"] else e["msg"] for e in error.errors()]
         raise SettingsWrong("settings are wrong:\n  " + "\n  ".join(lines)) from None
 
 

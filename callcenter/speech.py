@@ -3,6 +3,7 @@
 import logging
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 from uuid import UUID
 
 from sqlalchemy import select
@@ -10,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from callcenter.board import Board, BoardEvent, Json
 from callcenter.db import Database, DatabaseAway
+from callcenter.flow_knowledge import KnowledgeDesk
 from callcenter.streams import call_of
 from callcenter.tables import call as call_table
 from callcenter.types import CallId, IdentityId, Party, PhoneNumber, TicketId
@@ -17,7 +19,9 @@ from callcenter.vault import Vault
 from recordings import transcripts
 from recordings.live import LiveWords
 from recordings.words import Line, Word
-from ticketing import masks, prefill, store, suggestions
+from ticketing import store
+from ticketing.prefill import draft as prefill
+from ticketing.prefill import masks, suggestions
 from ticketing.words import State
 
 log = logging.getLogger(__name__)
@@ -34,6 +38,11 @@ class LiveDesk:
     node: str
     stream_secret: bytes
 
+    @cached_property
+    def knowledge(self) -> KnowledgeDesk:
+        """Offers what may answer the caller."""
+        return KnowledgeDesk(self.database, self.board)
+
     def call_of(self, stream: UUID) -> CallId | None:
         """The call a stream says it belongs to, if its signature is ours."""
         return call_of(stream, self.node, self.stream_secret)
@@ -41,25 +50,29 @@ class LiveDesk:
     async def on_words(self, words: LiveWords) -> None:
         """Show what was said; keep what is final, and read the whole call so far for suggestions."""
         try:
-            agent = await self._heard(words)
+            agent, utterances = await self._heard(words)
         except DatabaseAway:
             # Live words are an aid; the transcript is made from the files whatever happens here.
             log.warning("live words not kept: PostgreSQL is away", extra={"call": words.call_id})
             return
         await self.board.publish((_screen(words, agent),))
+        if agent and utterances:
+            await self.knowledge.listen(words.call_id, agent, utterances)
 
-    async def _heard(self, words: LiveWords) -> str:
+    async def _heard(self, words: LiveWords) -> tuple[str, list[prefill.Utterance]]:
+        """Who has the call, and what was said so far, when this was the end of an utterance."""
+        utterances: list[prefill.Utterance] = []
         async with self.database.transaction() as tx:
             row = (await tx.execute(select(call_table).where(call_table.c.id == words.call_id))).one_or_none()
             if row is None:
-                return ""
+                return "", utterances
             if words.final:
                 await transcripts.note_live(tx, words)
                 said = await transcripts.live_of(tx, words.call_id)
                 utterances = [prefill.Utterance(Party.CITIZEN, _prefill_words(one.words)) for one in said if one.final]
                 caller = IdentityId(row.caller) if row.caller is not None else None
                 await suggest(tx, self.vault, self.data, words.call_id, caller, utterances, row.started_at)
-            return row.agent_id or ""
+            return row.agent_id or "", utterances
 
 
 async def suggest(

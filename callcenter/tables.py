@@ -60,6 +60,7 @@ user_account = Table(
     Column("display_name", Text, nullable=False),
     Column("password_hash", Text, nullable=False),
     Column("roles", ARRAY(Text), nullable=False),
+    Column("titles", ARRAY(Text), nullable=False, server_default=text("'{}'")),
     Column("unit", Text),
     Column("extension", Text, unique=True),
     Column("disabled", Boolean, nullable=False, server_default=text("false")),
@@ -89,6 +90,16 @@ handling_unit = Table(
     Column("active", Boolean, nullable=False, server_default=text("true")),
 )
 
+calendar_file = Table(
+    "calendar_file",
+    metadata,
+    Column("name", Text, CheckConstraint("name ~ '^[a-z][a-z0-9-]{1,31}$'", name="name_shape"), primary_key=True),
+    Column("content", Text, nullable=False),
+    _at("imported_at", nullable=False),
+    Column("imported_by", Text, nullable=False),
+)
+"""Calendar files an operator brought in, laid over those that are shipped; the name is the file's, without .yaml."""
+
 audit = Table(
     "audit",
     metadata,
@@ -100,6 +111,8 @@ audit = Table(
     Column("ok", Boolean, nullable=False),
     Column("detail", JSONB, nullable=False, server_default=text("'{}'::jsonb")),
     Index("audit_subject", "subject", "id"),
+    # The daily look at who signed in.
+    Index("audit_sign_in", "at", "actor", postgresql_where=text("action = 'session.login'")),
 )
 
 agent = Table(

@@ -1,20 +1,47 @@
-"""Handling units as calls need them: who can be brought in, under which number. The list is configuration."""
+"""Handling units as the hub keeps them: who can be brought into a call, and the directory tickets are dispatched by.
+
+The configuration is the beginning. What people changed in the directory stays as they left it.
+"""
 
 from collections.abc import Iterable
+from datetime import datetime
 
-from sqlalchemy import update
+from sqlalchemy import select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from callcenter.tables import handling_unit
-from ticketing.prefill_data import Unit
+from ticketing.dispatch import catalogue_store, units_store
+from ticketing.dispatch.catalogue import Entry
+from ticketing.dispatch.units import Unit
+from ticketing.dispatch.units_tables import unit as directory
+from ticketing.prefill.data import Unit as Listed
 
 
-async def keep(tx: AsyncConnection, units: Iterable[Unit]) -> None:
-    """Make the table say what the configuration says; units that are gone stay, inactive, for old calls."""
-    rows = [{"id": unit.id, "name": unit.name, "number": unit.phone.digits, "active": True} for unit in units]
-    await tx.execute(update(handling_unit).values(active=False))
+async def keep(tx: AsyncConnection, units: Iterable[Listed]) -> None:
+    """Make the telephone list say what the configuration says; units that are gone stay, inactive, for old calls."""
+    edited = set((await tx.execute(select(directory.c.id).where(directory.c.edited))).scalars())
+    rows = [
+        {"id": unit.id, "name": unit.name, "number": unit.phone.digits, "active": True}
+        for unit in units
+        if unit.id not in edited
+    ]
+    await tx.execute(update(handling_unit).where(handling_unit.c.id.not_in(edited)).values(active=False))
     if rows:
         row = insert(handling_unit)
         new = {name: row.excluded[name] for name in ("name", "number", "active")}
         await tx.execute(row.on_conflict_do_update(index_elements=["id"], set_=new), rows)
+
+
+async def seed(tx: AsyncConnection, units: Iterable[Unit], entries: Iterable[Entry], now: datetime) -> None:
+    """The directory and the dispatch catalogue, as the configuration begins them."""
+    await units_store.seed(tx, units, now)
+    await catalogue_store.seed(tx, entries, now)
+
+
+async def list_for_calls(tx: AsyncConnection, unit: Unit) -> None:
+    """A unit people changed, as calls reach it; without a telephone it is not brought into calls."""
+    active = unit.active and bool(unit.phone)
+    row = insert(handling_unit).values(id=unit.id, name=unit.name, number=unit.phone, active=active)
+    new = {name: row.excluded[name] for name in ("name", "number", "active")}
+    await tx.execute(row.on_conflict_do_update(index_elements=["id"], set_=new))

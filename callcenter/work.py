@@ -27,7 +27,7 @@ from recordings import store, transcripts
 from recordings.recording import SETTLED, AnsweredLeg, Kind, Recording
 from recordings.speech import LegAudio, transcribe_call
 from recordings.vosk_door import Model
-from ticketing.prefill import PrefillData
+from ticketing.prefill.draft import PrefillData
 
 log = logging.getLogger(__name__)
 

@@ -24,6 +24,17 @@ def fail(message: str) -> typer.Exit:
 
 def main() -> None:
     """Entry point; also the script `callcenter`."""
-    from callcenter.cli import look, processes, show, speech_tools, survey  # noqa: F401 - they register commands
+    from callcenter.cli import (  # noqa: F401 - they register commands
+        calendar,
+        coverage,
+        look,
+        policy_clocks,
+        policy_pages,
+        processes,
+        reports,
+        show,
+        speech_tools,
+        survey,
+    )
 
     app()

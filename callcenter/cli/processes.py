@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from callcenter.cli import app, fail
+from callcenter.types import Role
 
 if TYPE_CHECKING:
-    from callcenter.app import Part
+    from callcenter.parts import Part
     from callcenter.settings import Settings
 
 
@@ -27,7 +28,8 @@ def settings_or_fail() -> "Settings":
 
 def _run(parts: "frozenset[Part]") -> None:
     from callcenter import log
-    from callcenter.app import run
+    from callcenter.parts import run
+    from callcenter.reports.fonts import FontMissing
     from callcenter.vault import VaultKeyMalformed
     from config.problems import ConfigWrong
     from ivr.server import PromptsMissing
@@ -37,7 +39,7 @@ def _run(parts: "frozenset[Part]") -> None:
     log.set_up("+".join(sorted(parts)))
     try:
         asyncio.run(run(settings, parts))
-    except (ConfigWrong, PromptsMissing, NoModel, BrokenModel) as error:
+    except (ConfigWrong, PromptsMissing, NoModel, BrokenModel, FontMissing) as error:
         raise fail(str(error)) from None
     except VaultKeyMalformed:
         raise fail("CALLCENTER_VAULT_KEY must be 64 hex digits; make one with: openssl rand -hex 32") from None
@@ -48,7 +50,7 @@ def _run(parts: "frozenset[Part]") -> None:
 @app.command()
 def serve() -> None:
     """The API and the live stream."""
-    from callcenter.app import Part
+    from callcenter.parts import Part
 
     _run(frozenset({Part.SERVE}))
 
@@ -56,7 +58,7 @@ def serve() -> None:
 @app.command()
 def listen() -> None:
     """The AMI listener of this node: calls, commands to calls, queue members."""
-    from callcenter.app import Part
+    from callcenter.parts import Part
 
     _run(frozenset({Part.LISTEN}))
 
@@ -64,7 +66,7 @@ def listen() -> None:
 @app.command()
 def ivr() -> None:
     """The FastAGI server with the menus."""
-    from callcenter.app import Part
+    from callcenter.parts import Part
 
     _run(frozenset({Part.IVR}))
 
@@ -72,7 +74,7 @@ def ivr() -> None:
 @app.command()
 def speech() -> None:
     """Live words: hears tapped calls and shows what is said."""
-    from callcenter.app import Part
+    from callcenter.parts import Part
 
     _run(frozenset({Part.SPEECH}))
 
@@ -80,7 +82,7 @@ def speech() -> None:
 @app.command()
 def work() -> None:
     """Jobs: SMS, receipts and replies, recordings, transcripts, due times."""
-    from callcenter.app import Part
+    from callcenter.parts import Part
 
     _run(frozenset({Part.WORK}))
 
@@ -88,7 +90,7 @@ def work() -> None:
 @app.command(name="all")
 def everything() -> None:
     """Every process in one, for a small hotline."""
-    from callcenter.app import Part
+    from callcenter.parts import Part
 
     _run(frozenset(Part))
 
@@ -115,46 +117,36 @@ def migrate() -> None:
 @app.command(name="check-config")
 def check_config() -> None:
     """Read every configuration file and report all that is wrong at once: file, key, what to write."""
-    from config.calendar_loader import load_calendar
-    from config.menu_loader import load_menus
-    from config.policy_loader import load_policies, policy_ids
-    from config.prefill_loader import load_prefill
-    from config.problems import ConfigWrong
-    from config.sms_loader import load_sms
+    from config.check import every_problem
+    from config.policy_loader import policy_ids
 
-    problems: list[str] = []
-    regions = policy_ids()
-    checks = [load_menus, load_sms, load_calendar]
-    checks += [lambda region=region: load_policies(region) for region in regions]  # type: ignore[misc]
-    checks += [lambda region=region: load_prefill(region) for region in regions]  # type: ignore[misc]
-    for check in checks:
-        try:
-            check()
-        except ConfigWrong as wrong:
-            problems.extend(str(problem) for problem in wrong.problems)
+    problems = every_problem()
     if problems:
-        raise fail("\n".join(dict.fromkeys(problems)))
-    typer.echo(f"configuration is right: policies {', '.join(regions)}")
+        raise fail("\n".join(str(problem) for problem in problems))
+    typer.echo(f"configuration is right: policies {', '.join(policy_ids())}")
 
 
 @app.command(name="create-user")
 def create_user(
     login: str,
     name: str,
-    role: Annotated[list[str], typer.Option(help="agent, dispatcher, unit, reviewer, supervisor, auditor, admin")],
+    role: Annotated[list[str], typer.Option(help=", ".join(Role))],
     unit: Annotated[str, typer.Option(help="handling unit, for role unit")] = "",
     extension: Annotated[str, typer.Option(help="telephone, for role agent or supervisor")] = "",
     queue: Annotated[list[str], typer.Option(help="queues this agent may serve")] = [],  # noqa: B006
+    title: Annotated[list[str], typer.Option(help="office a leader signs for; title@unit: for one unit only")] = [],  # noqa: B006
 ) -> None:
     """Make an account or change one; the password is read from the terminal or from standard input."""
     from callcenter import accounts
     from callcenter.db import Database, DatabaseAway
-    from callcenter.types import AgentId, Role, UnitId
+    from callcenter.types import AgentId, UnitId
     from callcenter.web import passwords
 
     unknown = sorted(set(role) - {one.value for one in Role})
     if unknown:
         raise fail(f"no such role: {', '.join(unknown)}; choose from {', '.join(Role)}")
+    if title and Role.LEADER not in role:
+        raise fail("a title is for a leader; add --role leader, or leave --title out")
     password = getpass.getpass("password: ") if sys.stdin.isatty() else sys.stdin.readline().rstrip("\n")
 
     async def run() -> None:
@@ -172,6 +164,7 @@ def create_user(
                     unit=UnitId(unit) if unit else None,
                     extension=AgentId(extension) if extension else None,
                     queues=queue,
+                    titles=title,
                 )
         finally:
             await database.close()

@@ -14,7 +14,7 @@ app.add_typer(survey, name="survey")
 @survey.command()
 def parse() -> None:
     """Read texts, one a line, from standard input; write one JSON line each."""
-    from ticketing.reply import parse as parse_reply
+    from ticketing.aftercare.sms_reply import parse as parse_reply
 
     sys.stdin.reconfigure(encoding="utf-8", errors="replace")  # type: ignore[union-attr]
     for line in sys.stdin:

@@ -52,7 +52,7 @@ class SmsOutcomeUnknown:
 
 @dataclass(frozen=True, slots=True)
 class ReplyReceived:
-    """The citizen wrote. Not read yet: what it means is for `ticketing.reply` and the flow."""
+    """The citizen wrote. Not read yet: what it means is for `ticketing.aftercare.sms_reply` and the flow."""
 
     inbound_id: int
     identity: IdentityId

@@ -20,6 +20,8 @@ class Purpose(StrEnum):
     SURVEY = "survey"
     INFO = "info"
     ACK = "ack"
+    DUTY = "duty"
+    """To somebody on duty for a unit, at any hour."""
 
 
 class State(StrEnum):

@@ -111,13 +111,13 @@ async def put_off(tx: AsyncConnection, key: str, at: datetime, *, job_id: int) -
 
 
 def may_leave_at(purpose: Purpose, now: datetime, hours: SendHours) -> datetime:
-    """An ack answers someone who just wrote; everything else keeps the hours."""
-    return now if purpose is Purpose.ACK else next_send_time(now, hours)
+    """An ack answers someone who just wrote, somebody on duty is told at once; everything else keeps the hours."""
+    return now if purpose in (Purpose.ACK, Purpose.DUTY) else next_send_time(now, hours)
 
 
 async def is_stopped(tx: AsyncConnection, identity: IdentityId, purpose: Purpose) -> bool:
     """Whether this person asked for no more messages of this kind."""
-    if purpose is Purpose.ACK:
+    if purpose in (Purpose.ACK, Purpose.DUTY):
         return False
     found = await tx.execute(select(sms_stop.c.since).where(sms_stop.c.identity_id == identity))
     return found.scalar_one_or_none() is not None

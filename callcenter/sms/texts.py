@@ -4,6 +4,8 @@ import re
 from dataclasses import dataclass
 
 TITLE_LENGTH = 20
+SAID_LENGTH = 200
+"""What a person wrote to the citizen: what is missing, why it ended."""
 MOST_CHARACTERS = 500
 """A long text is cut into parts of 67 characters by the gateway and put together by the phone."""
 
@@ -30,7 +32,11 @@ class SmsTexts:
     survey_thanks: str
     """fields: ticket, rating"""
     ticket_opened: str
-    """fields: title, ticket"""
+    """fields: title, ticket, code"""
+    supplement: str
+    """What the citizen is asked to add. fields: title, ticket, missing"""
+    terminated: str
+    """Why a matter brought again and again is dealt with no more. fields: title, ticket, reason"""
     stopped: str
 
 
@@ -49,9 +55,21 @@ def survey_thanks_text(texts: SmsTexts, *, ticket: str, rating: str) -> str:
     return _signed(texts, texts.survey_thanks.format(ticket=ticket, rating=rating))
 
 
-def ticket_opened_text(texts: SmsTexts, *, title: str, ticket: str) -> str:
-    """The ticket's number, for asking after it."""
-    return _signed(texts, texts.ticket_opened.format(title=harmless(title), ticket=ticket))
+def ticket_opened_text(texts: SmsTexts, *, title: str, ticket: str, code: str) -> str:
+    """The ticket's number and the code that opens its progress, for asking after it."""
+    return _signed(texts, texts.ticket_opened.format(title=harmless(title), ticket=ticket, code=code))
+
+
+def supplement_text(texts: SmsTexts, *, title: str, ticket: str, missing: str) -> str:
+    """What a request lacks."""
+    lacks = harmless(missing, SAID_LENGTH)
+    return _signed(texts, texts.supplement.format(title=harmless(title), ticket=ticket, missing=lacks))
+
+
+def terminated_text(texts: SmsTexts, *, title: str, ticket: str, reason: str) -> str:
+    """Why a request was ended."""
+    why = harmless(reason, SAID_LENGTH)
+    return _signed(texts, texts.terminated.format(title=harmless(title), ticket=ticket, reason=why))
 
 
 def stopped_text(texts: SmsTexts) -> str:
@@ -59,13 +77,13 @@ def stopped_text(texts: SmsTexts) -> str:
     return _signed(texts, texts.stopped)
 
 
-def harmless(title: str) -> str:
-    """A ticket's title as it may stand in a message: one short line, no link, no long number, no signature."""
-    kept = _KEPT.sub("", title.replace("\n", " "))
+def harmless(said: str, length: int = TITLE_LENGTH) -> str:
+    """What people wrote, as it may stand in a message: one short line, no link, no long number, no signature."""
+    kept = _KEPT.sub("", said.replace("\n", " "))
     kept = _LONG_NUMBER.sub("…", kept).strip()
     if not kept:
         return "您的诉求"
-    return kept if len(kept) <= TITLE_LENGTH else kept[: TITLE_LENGTH - 1] + "…"
+    return kept if len(kept) <= length else kept[: length - 1] + "…"
 
 
 def _signed(texts: SmsTexts, body: str) -> str:

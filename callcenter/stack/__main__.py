@@ -18,17 +18,23 @@ async def start(folder: Path) -> None:
     print(f"SIP {stack.ports.sip}, AMI {stack.ports.ami}, sendsms {stack.ports.kannel_sendsms}, all on 127.0.0.1")
 
 
+def stopped(folder: Path | None) -> list[Path]:
+    """The run folders to stop: this one, else those of every demonstration."""
+    return [folder] if folder else sorted(paths.run_dir().parent.glob(f"{paths.run_dir().name}*"))
+
+
 def main() -> int:
     """0 when done; 1 with the reason."""
     parser = argparse.ArgumentParser(prog="python -m callcenter.stack", description="The private services.")
     parser.add_argument("command", choices=("start", "stop"))
-    parser.add_argument("folder", nargs="?", type=Path, default=paths.run_dir(), help="run folder (default .run/demo)")
+    parser.add_argument("folder", nargs="?", type=Path, help="run folder (default .run/demo; stop: every demo's)")
     arguments = parser.parse_args()
     try:
         if arguments.command == "start":
-            asyncio.run(start(arguments.folder))
+            asyncio.run(start(arguments.folder or paths.run_dir()))
         else:
-            print(f"stopped: {' '.join(stop_left_running(arguments.folder)) or 'nothing was running'}")
+            ended = [name for folder in stopped(arguments.folder) for name in stop_left_running(folder)]
+            print(f"stopped: {' '.join(ended) or 'nothing was running'}")
     except StackFailed as problem:
         print(f"failed: {problem}")
         return 1

@@ -8,39 +8,33 @@ and others work through the API, as the console does.
 import asyncio
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import aiohttp
 
 from callcenter import invariants
+from callcenter.stack.clerks import Clerks, StepMissing
 from callcenter.stack.hotline import Api, Hotline
+from callcenter.stack.people import HANDLING_UNIT
 from callcenter.stack.phone import Phone
 from callcenter.stack.phone_call import PhoneCall
 from callcenter.stack.phone_sound import speech
 from ivr.prompts.maker import make
-from ticketing.clocks import local_day
+from ticketing.policy import Rules
 
-CHINA = ZoneInfo("Asia/Shanghai")
 CITIZEN = "13800138000"
 SPOKEN = {
-    "citizen": "您好我想反映一个问题。我要投诉龙胜镇幸福小区路灯坏了。幸福小区路灯坏了已经三天了没有人管。"
+    "citizen": "您好我想反映一个问题。我要投诉{town}幸福小区路灯坏了。幸福小区路灯坏了已经三天了没有人管。"
     "天黑了看不见路老人摔倒了。希望城管局尽快处理。我姓王，就是这个号码。",
     "agent": "您好政务服务热线请问有什么可以帮您。好的我帮您记录一下。我马上给您登记。",
     "unit": "您好，昨天有人来修了。",
 }
-"""What is said, within the words the demo speech model knows."""
-UNIT = "urban"
+"""What is said, within the words the demo speech model knows. town: one of the region, if the model knows any."""
 FINISH_WITHIN_S = 60.0
-
-
-class StepMissing(Exception):
-    """A step of the demonstration did not happen in time."""
 
 
 @dataclass
@@ -53,7 +47,7 @@ class Timeline:
 
     def step(self, what: str, **ids: object) -> None:
         """One step, with its time and ids."""
-        told = "  ".join(f"{key}={value}" for key, value in ids.items() if value not in ("", None))
+        told = "  ".join(f"{key}={value}" for key, value in ids.items() if str(value) not in ("", "None"))
         self.steps.append(what)
         self.show(f"{time.monotonic() - self.began_s:7.2f} s  {what}" + (f"   [{told}]" if told else ""))
 
@@ -64,15 +58,17 @@ class Demo:
 
     hotline: Hotline
     timeline: Timeline
-    rules: Any
+    rules: Rules
     sounds: Path
+    town: str = ""
     call_id: str = ""
     ticket: str = ""
     talk_from_s: float = 0.0
 
     async def run(self) -> None:
         """The whole story. Raises StepMissing, NotInTime, ApiRefused: what did not happen."""
-        await asyncio.to_thread(make, SPOKEN, self.sounds)
+        said = {who: words.format(town=self.town) for who, words in SPOKEN.items()}
+        await asyncio.to_thread(make, said, self.sounds)
         async with AsyncExitStack() as stack:
             self.agent = await self.hotline.sign_in("agent1")
             agent_phone = await stack.enter_async_context(
@@ -112,9 +108,9 @@ class Demo:
         await self._end(citizen)
 
     async def _three_parties(self, unit_phone: Phone) -> None:
-        await self.agent.post(f"/api/calls/{self.call_id}/consult", {"unit": UNIT})
+        await self.agent.post(f"/api/calls/{self.call_id}/consult", {"unit": HANDLING_UNIT})
         await unit_phone.next_call(10)
-        self.timeline.step("呼叫承办单位，市民听等待音乐，单位接听", unit=UNIT)
+        self.timeline.step("呼叫承办单位，市民听等待音乐，单位接听", unit=HANDLING_UNIT)
         await self.agent.post(f"/api/calls/{self.call_id}/merge")
         await self._until_situation("three_party")
         self.timeline.step("合并为三方通话")
@@ -163,12 +159,13 @@ class Demo:
             said, sure = f"「{one['quote'][:24]}」", f"{one['confidence']:.2f}"
             self.timeline.show(f"            建议 {one['field']}: {one['display'][:40]}  {said} {sure}")
         take = f"/api/tickets/{self.ticket}/suggestions/take"
-        took = await self.agent.post(take, {"version": story["version"]})
+        await self.agent.post(take, {"version": story["version"]})
         self.timeline.step(
             "话务员采用转写建议", ticket=self.ticket, suggestions=len({one["field"] for one in open_ones})
         )
-        await self._register(took["version"])
-        await self._handle()
+        policy = self.rules.policies[-1]
+        self.timeline.step("依据：" + policy.title, policy=policy.name)
+        await Clerks(policy, self.hotline.people, self.hotline.sign_in, self.timeline.step, self.ticket).work()
 
     async def _ticket_with_suggestions(self) -> str | None:
         story = await self.agent.get(f"/api/calls/{self.call_id}/transcript")
@@ -178,45 +175,6 @@ class Demo:
             return None
         ticket = await self.agent.get(f"/api/tickets/{mine}")
         return mine if any(one["state"] == "proposed" for one in ticket["suggestions"]) else None
-
-    async def _register(self, version: int) -> None:
-        fields = {"title": "幸福小区路灯损坏"}
-        exception = "市12345热线授权本站直接登记（演示）"
-        body = {"version": version, "fields": fields, "intake_exception": exception}
-        done = await self.agent.post(f"/api/tickets/{self.ticket}/register", body)
-        self.timeline.step("登记受理，受理短信发出", ticket=self.ticket, state=done["state_name"])
-        await self.agent.post(f"/api/tickets/{self.ticket}/forward", {"version": done["version"]})
-        self.timeline.step("提交派单")
-
-    async def _handle(self) -> None:
-        dispatcher, unit = await self.hotline.sign_in("dispatcher"), await self.hotline.sign_in(UNIT)
-        await self._act(dispatcher, "dispatch", {"lead": UNIT, "basis": "权责清单：路灯维护"})
-        due = await self._due(dispatcher)
-        self.timeline.step("派单到主办单位", unit=UNIT, handle_due=due)
-        await self._act(unit, "sign", {})
-        self.timeline.step("单位签收")
-        contact = {"at": _now(), "method": "电话", "told": "已与诉求人联系，明天安排检修"}
-        await self._act(unit, "start", {"contact": contact})
-        self.timeline.step("单位联系市民，开始办理")
-        contents = {
-            "handled_on": local_day(datetime.now(UTC)).isoformat(),
-            "handling_unit": "县城市管理监督局",
-            "handler": "张工",
-            "situation": "已更换损坏路灯，现场照明恢复正常。",
-            "citizen_contacted_at": _now(),
-            "not_enforcement": True,
-        }
-        await self._act(unit, "reply", {"contents": contents})
-        self.timeline.step("单位答复，进入回访")
-
-    async def _act(self, who: Api, what: str, body: Mapping[str, Any]) -> None:
-        story = await who.get(f"/api/tickets/{self.ticket}")
-        await who.post(f"/api/tickets/{self.ticket}/{what}", {"version": story["version"], **body})
-
-    async def _due(self, who: Api) -> str:
-        story = await who.get(f"/api/tickets/{self.ticket}")
-        due = next((one["due_at"] for one in story["deadlines"] if one["kind"] == "handle"), None)
-        return datetime.fromisoformat(due).astimezone(CHINA).strftime("%Y-%m-%d %H:%M:%S") if due else ""
 
     # ---- the survey ----------------------------------------------------------------------------------------------
 
@@ -233,7 +191,10 @@ class Demo:
         self.timeline.step("市民回复「1」")
         await self._until_state("archived")
         story = await self.agent.get(f"/api/tickets/{self.ticket}")
-        self.timeline.step("评价计入，工单办结并归档", rating=story["rating"], source=story["rating_source"])
+        auditor = await self.hotline.sign_in("auditor")
+        number = (await auditor.post(f"/api/tickets/{self.ticket}/file"))["number"]
+        rating = {"rating": story["rating"], "source": story["rating_source"]}
+        self.timeline.step("评价计入，工单办结并归档", **rating, 归档编号=number)
         if (story["rating"], story["rating_source"]) != ("满意", "citizen"):
             raise StepMissing(f"the rating is {story['rating']} by {story['rating_source']}")
 
@@ -292,7 +253,3 @@ async def events(api: Api) -> Any:
                 kind = line.removeprefix("event: ")
             elif line.startswith("data: "):
                 yield kind, json.loads(line.removeprefix("data: "))
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat()

@@ -22,45 +22,16 @@ import aiohttp
 
 from callcenter import accounts, agents, heartbeat
 from callcenter.db import Database
+from callcenter.stack.people import PEOPLE, Position
 from callcenter.stack.phone import Phone, answer
 from callcenter.stack.phone_sound import SILENT, Voice
 from callcenter.stack.process import Process
 from callcenter.stack.stack import Options, Stack
-from callcenter.types import AgentId, Role, UnitId
+from callcenter.types import AgentId
 from callcenter.web import passwords
 
 PROCESSES = ("listen", "ivr", "speech", "work", "serve")
 UP_WITHIN_S = 60.0
-
-
-@dataclass(frozen=True, slots=True)
-class Position:
-    """A person of the demonstration."""
-
-    login: str
-    name: str
-    roles: frozenset[Role]
-    unit: UnitId | None = None
-    extension: AgentId | None = None
-    queues: tuple[str, ...] = ()
-
-
-PEOPLE: Mapping[str, Position] = {
-    one.login: one
-    for one in (
-        Position("agent1", "王敏", frozenset({Role.AGENT}), extension=AgentId("8001"), queues=("hotline",)),
-        Position(
-            "agent2", "李强", frozenset({Role.AGENT}), extension=AgentId("8002"), queues=("hotline", "enterprise")
-        ),
-        Position("dispatcher", "派单员", frozenset({Role.DISPATCHER})),
-        Position("urban", "城管局经办人", frozenset({Role.UNIT}), unit=UnitId("urban")),
-        Position("water", "自来水公司经办人", frozenset({Role.UNIT}), unit=UnitId("water")),
-        Position("reviewer", "审核回访员", frozenset({Role.REVIEWER})),
-        Position("supervisor", "班长", frozenset({Role.SUPERVISOR}), extension=AgentId("8009")),
-        Position("auditor", "审计员", frozenset({Role.AUDITOR})),
-        Position("admin", "管理员", frozenset({Role.ADMIN})),
-    )
-}
 
 
 class ApiRefused(Exception):
@@ -109,11 +80,19 @@ class Api:
 
 
 class Hotline:
-    """The stack in `folder` with every process of ours, and the people of PEOPLE."""
+    """The stack in `folder` with every process of ours, and these people (by login)."""
 
-    def __init__(self, folder: Path, options: Options | None = None, *, processes: tuple[str, ...] = PROCESSES) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        options: Options | None = None,
+        *,
+        processes: tuple[str, ...] = PROCESSES,
+        people: Mapping[str, Position] = PEOPLE,
+    ) -> None:
         self.stack = Stack(folder, options or Options(sms_all_day=True, wrap_up_s=2.0))
         self.wanted = processes
+        self.people = people
         self.processes: dict[str, Process] = {}
         self.passwords: dict[str, str] = {}
         self._closing = AsyncExitStack()
@@ -176,7 +155,7 @@ class Hotline:
 
     async def _make_people(self) -> None:
         async with self.database.transaction() as tx:
-            for one in PEOPLE.values():
+            for one in self.people.values():
                 password = self.passwords[one.login] = "Aa1-" + secrets.token_urlsafe(12)
                 encoded = await passwords.hash_of(password)
                 await accounts.create(
@@ -188,6 +167,7 @@ class Hotline:
                     unit=one.unit,
                     extension=one.extension,
                     queues=one.queues,
+                    titles=one.titles,
                 )
 
     # ---- people and telephones -------------------------------------------------------------------------------

@@ -30,6 +30,8 @@ class Secrets:
     # SMPP allows eight characters for a password (SMPP 3.4, 5.2.2).
     smsc: str = field(default_factory=lambda: secrets.token_hex(4))
     sms_callback_token: str = field(default_factory=_token)
+    upstream: str = field(default_factory=_token)
+    """Shared with the platform above, once one is connected."""
     vault_key: str = field(default_factory=lambda: secrets.token_hex(32))
     database_owner: str = field(default_factory=_token)
     database_app: str = field(default_factory=_token)
@@ -53,9 +55,14 @@ def load_or_create(path: Path) -> Secrets:
     if path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
         raise StackFailed(f"{path}: others may read this file of secrets; run chmod 600 on it")
     try:
-        return Secrets(**json.loads(path.read_text(encoding="utf-8")))
+        kept = json.loads(path.read_text(encoding="utf-8"))
+        known = Secrets(**kept)
     except (ValueError, TypeError) as error:
         raise StackFailed(f"{path} is damaged ({error}); remove the run folder to start anew") from None
+    if asdict(known).keys() != kept.keys():
+        # Made by an older version: what it lacked was made just now and must stay the same from here on.
+        write_private(path, json.dumps(asdict(known), indent=1))
+    return known
 
 
 def write_private(path: Path, text: str) -> None:

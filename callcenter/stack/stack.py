@@ -193,6 +193,7 @@ class Stack:
             "cel_file": self.asterisk.cel_file,
             "sms_all_day": self.options.sms_all_day,
             "wrap_up_s": self.options.wrap_up_s,
+            "upstream_system": "upstream",
         }
 
     def _secret_settings(self) -> dict[str, str]:
@@ -202,6 +203,7 @@ class Stack:
             "agi_token": self.secrets.agi_token,
             "kannel_password": self.secrets.kannel_sendsms,
             "sms_callback_token": self.secrets.sms_callback_token,
+            "upstream_secret": self.secrets.upstream,
             "vault_key": self.secrets.vault_key,
         }
 

@@ -1,6 +1,6 @@
 """What a handler gets: the services, who asks, and a transaction when it wants one."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -12,8 +12,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from callcenter import flow_tickets
 from callcenter.accounts import Person
 from callcenter.board import Board
+from callcenter.calendars import CalendarKeeper
 from callcenter.db import Database
+from callcenter.reports.orders import ReportDesk
 from callcenter.types import Actor, AgentId, Role
+from callcenter.upstream import UpstreamLink
 from callcenter.vault import Vault
 from callcenter.web.problems import NotSignedIn, Problem
 from ticketing.policy import Rules
@@ -27,18 +30,28 @@ def token_of(request: web.Request) -> str:
     return value if scheme == "Bearer" else request.cookies.get(COOKIE, "")
 
 
+def _no_other(_: str) -> Rules | None:
+    return None
+
+
 @dataclass(frozen=True, slots=True)
 class Services:
-    """Given once by `app`. rules: the regulation that runs here."""
+    """Given once by `app`. rules: the regulation that runs here; regulation: another one by its id, None for none."""
 
     database: Database
     board: Board
     vault: Vault
     rules: Rules
+    calendars: CalendarKeeper
     ground: flow_tickets.Ground
     node: str
     spool: Path
     version: str
+    upstream: UpstreamLink | None = None
+    """The platform above, where one is connected."""
+    regulation: Callable[[str], Rules | None] = _no_other
+    reports: ReportDesk | None = None
+    """Metrics, report templates and where reports are kept."""
 
 
 @dataclass(frozen=True, slots=True)

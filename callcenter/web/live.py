@@ -26,8 +26,8 @@ BEAT_S = 15.0
 CHECK_S = 60.0
 """How often a stream looks whether its person is still signed in, and with which roles."""
 SEES_ALL = frozenset({Role.SUPERVISOR, Role.ADMIN})
-ABOUT_UNITS = ("ticket.",)
-"""What people of handling units hear of: tickets of theirs, never calls."""
+ABOUT_UNITS = ("ticket.", "knowledge.")
+"""What people of handling units hear of: tickets and knowledge of theirs, never calls."""
 
 
 @dataclass
@@ -115,7 +115,7 @@ def may_see(ctx: Context, event: BoardEvent) -> bool:
     """Screen-pops go to their agent and to supervisors; units hear only of their own tickets."""
     if event.kind == "lagged" or ctx.has(*SEES_ALL):
         return True
-    if ctx.person.roles <= {Role.UNIT}:
+    if ctx.person.roles <= {Role.UNIT, Role.UNIT_HEAD}:
         return event.kind.startswith(ABOUT_UNITS) and event.data.get("unit") == ctx.person.unit
     return not event.audience or event.audience == ctx.person.extension
 

@@ -43,6 +43,7 @@ def document(routes: Sequence[Route], version: str) -> dict[str, Any]:
             "securitySchemes": {
                 "session": {"type": "apiKey", "in": "cookie", "name": "callcenter_session"},
                 "bearer": {"type": "http", "scheme": "bearer"},
+                "signature": {"type": "apiKey", "in": "header", "name": "X-Hotline-Signature"},
             },
         },
     }
@@ -55,7 +56,7 @@ def _operation(route: Route, names: Any) -> dict[str, Any]:
         "summary": route.summary,
         "parameters": [*_path_parameters(route), *_query_parameters(route)],
         "responses": {str(route.status): _answer(route, names), "default": _problem()},
-        "security": [] if route.roles is None else [{"session": []}, {"bearer": []}],
+        "security": _security(route),
     }
     if route.description:
         operation["description"] = route.description
@@ -65,6 +66,12 @@ def _operation(route: Route, names: Any) -> dict[str, Any]:
         schema = names[(route.body, "validation")]
         operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": schema}}}
     return operation
+
+
+def _security(route: Route) -> list[dict[str, Any]]:
+    if route.door is not None:
+        return [{"signature": []}]
+    return [] if route.roles is None else [{"session": []}, {"bearer": []}]
 
 
 def _path_parameters(route: Route) -> list[dict[str, Any]]:

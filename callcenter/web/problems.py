@@ -10,12 +10,23 @@ from aiohttp import web
 from pydantic import ValidationError
 from sqlalchemy.exc import TimeoutError as NoFreeConnection
 
-from callcenter import agents, commands, control_errors, db, flow_tickets, missed, vault
+from callcenter import agents, commands, control_errors, db, flow_tickets, missed, upstream, vault
+from callcenter.reports.figures import NoReportsHere
+from callcenter.reports.orders import FileNotKept, ReportUnknown
 from callcenter.types import BadNumber
 from callcenter.web.passwords import PasswordWeak
 from callcenter.web.playback import NotPlayable, RangeNotThere
 from recordings.store import NoRecording
 from ticketing import clocks, policy, record, store, tasks
+from ticketing import upstream as handed_down
+from ticketing.aftercare import releases
+from ticketing.appraisal import reports_store
+from ticketing.appraisal import terms as appraisal_terms
+from ticketing.dispatch import units_store
+from ticketing.knowledge import items as knowledge
+from ticketing.knowledge import questions as knowledge_questions
+from ticketing.supervision import accountability_store, roster
+from ticketing.supervision import lists as supervision_lists
 
 log = logging.getLogger(__name__)
 
@@ -71,11 +82,31 @@ STATUS: dict[type[Exception], int] = {
     NotPlayable: 404,
     RangeNotThere: 416,
     record.TicketNotFound: 404,
+    units_store.UnitNotFound: 404,
+    upstream.NotFromUpstream: 401,
+    upstream.TooManyForgeries: 429,
+    handed_down.UpstreamUnknown: 404,
+    handed_down.Contradicted: 409,
     record.StaleTicket: 409,
     record.NotNow: 409,
     record.NotYours: 403,
     record.GuardFailed: 422,
+    knowledge.KnowledgeNotFound: 404,
+    knowledge.KnowledgeChanged: 409,
+    knowledge.KnowledgeOff: 409,
+    knowledge_questions.QuestionNotFound: 404,
+    knowledge_questions.QuestionAnswered: 409,
     tasks.TaskNotFound: 404,
+    releases.ReleaseNotFound: 404,
+    appraisal_terms.BadTerm: 422,
+    reports_store.ReportNotFound: 404,
+    ReportUnknown: 404,
+    NoReportsHere: 409,
+    FileNotKept: 409,
+    supervision_lists.SupervisionNotFound: 404,
+    accountability_store.CaseNotFound: 404,
+    roster.ShiftNotFound: 404,
+    roster.SessionNotFound: 404,
     tasks.TaskDone: 409,
     flow_tickets.MaterialsNotReady: 409,
     clocks.CalendarEnds: 409,

@@ -18,8 +18,8 @@ from callcenter.web.router import Out, Routes
 from recordings import store, transcripts
 from recordings.recording import Gap, Recording, State
 from recordings.words import PARTY_NAMES, Line, LiveWords, Word
-from ticketing.masks import mask_text, masked_words
-from ticketing.prefill_words import Word as Masked
+from ticketing.prefill.masks import mask_text, masked_words
+from ticketing.prefill.words import Word as Masked
 
 api = Routes("recordings")
 LISTENERS = frozenset({Role.AGENT, Role.SUPERVISOR, Role.REVIEWER, Role.AUDITOR})

@@ -7,7 +7,7 @@ pydantic models. It returns a pydantic model, None (204), or a ready aiohttp res
 import inspect
 import re
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, get_type_hints
 
 from aiohttp import web
@@ -22,6 +22,8 @@ PATH_PART = re.compile(r"\{([a-z_]+)\}")
 NUL_IN_JSON = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 
 Handler = Callable[..., Awaitable[Any]]
+Door = Callable[[Any], Awaitable[None]]
+"""Looks at the request, given its Context, before anything of it is read; for programs that do not sign in."""
 
 
 class In(BaseModel):
@@ -58,6 +60,7 @@ class Route:
     body: type[BaseModel] | None
     answer: type[BaseModel] | None
     status: int
+    door: Door | None = None
 
 
 @dataclass
@@ -65,6 +68,7 @@ class Routes:
     """Endpoints of one subject. `tag` groups them in OpenAPI."""
 
     tag: str
+    door: Door | None = None
     routes: list[Route] = field(default_factory=list)
 
     def get(self, path: str, roles: frozenset[Role] | None) -> Callable[[Handler], Handler]:
@@ -77,7 +81,8 @@ class Routes:
 
     def _add(self, method: str, path: str, roles: frozenset[Role] | None) -> Callable[[Handler], Handler]:
         def register(handler: Handler) -> Handler:
-            self.routes.append(read_signature(method, path, handler, roles, self.tag))
+            route = read_signature(method, path, handler, roles, self.tag)
+            self.routes.append(replace(route, door=self.door))
             return handler
 
         return register
@@ -111,6 +116,8 @@ def read_signature(method: str, path: str, handler: Handler, roles: frozenset[Ro
 
 async def call(route: Route, context: Any, request: web.Request) -> web.StreamResponse:
     """Read the request as the signature says, run the handler, write its answer."""
+    if route.door is not None:
+        await route.door(context)
     arguments: dict[str, Any] = {name: _path_value(request, name, kind) for name, kind in route.path_types.items()}
     if route.query is not None:
         arguments["query"] = route.query.model_validate(_asked(request))

@@ -132,7 +132,7 @@ def _of_exception(error: Exception, request: web.Request) -> web.Response:
     problem = problems.problem_of(error)
     if problem is None:
         log.exception("a request broke", extra={"request_id": request[REQUEST_ID], "path": request.path})
-        problem = Problem(500, "broken", f"系统内部错误，操作可能没有完成。请把编号 {request['id']} 告诉管理员。")
+        problem = Problem(500, "broken", f"系统内部错误，操作可能没有完成。请把编号 {request[REQUEST_ID]} 告诉管理员。")
     return problems.respond(problem, request[REQUEST_ID])
 
 

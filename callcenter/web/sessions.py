@@ -29,6 +29,7 @@ class Me(Out):
     login: str
     name: str
     roles: list[str]
+    titles: list[str]
     unit: str | None
     extension: str | None
     must_change_password: bool
@@ -108,6 +109,7 @@ def _me(person: accounts.Person, token: str | None) -> Me:
         login=person.login,
         name=person.name,
         roles=sorted(person.roles),
+        titles=sorted(person.titles),
         unit=person.unit,
         extension=person.extension,
         must_change_password=person.must_change_password,

@@ -21,7 +21,7 @@ WORKERS = frozenset({Role.AGENT, Role.DISPATCHER, Role.REVIEWER, Role.SUPERVISOR
 class TaskQuery(Query):
     """after_due_at, after_id: `next_due_at` and `next_id` of the page before."""
 
-    kind: Literal["review", "manual_call", "read_reply", "explain_overdue"] | None = None
+    kind: Literal["review", "manual_call", "read_reply", "explain_overdue", "supplement"] | None = None
     ticket: Annotated[str, Field(max_length=14)] = ""
     after_due_at: AwareDatetime | None = None
     after_id: Annotated[int, Field(ge=0, lt=2**63)] = 0

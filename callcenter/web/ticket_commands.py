@@ -3,26 +3,22 @@
 Every body carries the version the person saw. The answer says where the ticket stands and what they may do next.
 """
 
-from collections.abc import Iterable
 from typing import Annotated
 
 from pydantic import Field
-from sqlalchemy import select
 
 from callcenter import flow_tickets
-from callcenter.tables import handling_unit
-from callcenter.types import Role, TicketId, UnitId
+from callcenter.types import Role, TicketId
 from callcenter.web.context import Context
-from callcenter.web.problems import Problem
 from callcenter.web.router import In, Routes
-from callcenter.web.ticket_fields import Amount, Fields, Moment, Name, ReplyContents, Said, Short, Text
+from callcenter.web.ticket_fields import Fields, Moment, Name, ReplyContents, Said, Short, Text
 from callcenter.web.ticket_shapes import TicketNow
 from callcenter.web.ticket_views import now_of
-from callcenter.web.ticket_work import Versioned, Work, carry_out, changes_of, locked, step, working
-from ticketing import commands, followup, service
-from ticketing.clocks import Clock, Period
-from ticketing.policy import StatutoryLimit
-from ticketing.reply import Rating
+from callcenter.web.ticket_work import Versioned, carry_out, changes_of, locked, step, working
+from ticketing import commands, service
+from ticketing.aftercare import followup
+from ticketing.aftercare.sms_reply import Rating
+from ticketing.approvals.rules import Rank
 from ticketing.ticket import TRANSITIONS
 from ticketing.words import Event
 
@@ -49,11 +45,12 @@ class Registered(Versioned):
 
 
 class Answered(Versioned):
-    """knowledge, earlier_ticket: what the answer rests on, at least one of them."""
+    """knowledge, earlier_ticket: what the answer rests on, at least one of them. way: 处办方式, where listed."""
 
     text: Said
     knowledge: Short = ""
     earlier_ticket: Annotated[str, Field(pattern=r"^[0-9]{14}$")] | None = None
+    way: Name | None = None
 
 
 class Rejected(Versioned):
@@ -70,42 +67,10 @@ class Rejected(Versioned):
 class Referred(Versioned):
     target: Annotated[str, Field(min_length=1, max_length=500)]
     text: Said
+    way: Name | None = None
 
 
 class WithReason(Versioned):
-    reason: Said
-
-
-class PhoneNotice(In):
-    """The telephone call that told the unit of an urgent ticket."""
-
-    at: Moment
-    person: Short
-    call_ref: Short = ""
-
-
-class Statutory(In):
-    """A limit of another law: amount of clock units, its law, who approved it."""
-
-    amount: Amount
-    clock: Clock
-    legal_basis: Said
-    approver: Annotated[str, Field(min_length=1, max_length=500)]
-
-
-class Dispatched(Versioned):
-    """lead, assists: ids of /api/units."""
-
-    lead: Name
-    assists: Annotated[tuple[Name, ...], Field(max_length=20)] = ()
-    instruction: Text = ""
-    basis: Short = ""
-    phone_notice: PhoneNotice | None = None
-    statutory: Statutory | None = None
-
-
-class AssistAdded(Versioned):
-    unit: Name
     reason: Said
 
 
@@ -120,36 +85,14 @@ class FirstContact(In):
 
 
 class Started(Versioned):
+    """led_by, rank: who leads the handling inside the unit, where the regulation says who must."""
+
     contact: FirstContact | None = None
-
-
-class ReturnAsked(Versioned):
-    reason: Said
-    legal_basis: Text = ""
-    proper_unit: Short = ""
+    led_by: Short = ""
+    rank: Annotated[Rank, Field(strict=False)] | None = None
 
 
 class Granted(Versioned):
-    reason: Text = ""
-
-
-class ReturnRefused(Versioned):
-    """code: one of the policy's cases in which nothing is returned."""
-
-    code: Name
-    reason: Text = ""
-
-
-class ExtensionAsked(Versioned):
-    """amount: in the unit of the handling limit."""
-
-    amount: Amount
-    reason: Said
-    citizen_informed_at: Moment | None = None
-
-
-class ExtensionGranted(Versioned):
-    amount: Amount
     reason: Text = ""
 
 
@@ -163,22 +106,42 @@ class ReplyRejected(Versioned):
 
 
 class CalledBack(Versioned):
-    """rating null: they gave none or were not reached."""
+    """rating null: they gave none or were not reached. service: how they were treated, where the policy asks."""
 
     rating: Rating | None = None
+    service: Annotated[str, Field(max_length=64)] = ""
     note: Said
 
 
 class CauseNoted(Versioned):
+    """rating: what the citizen said when called; it stands beside the first rating."""
+
     code: Name
     note: Said
+    rating: Annotated[str, Field(max_length=64)] = ""
 
 
 class Closed(Versioned):
-    """explanation, cause: needed when the rating does not close the ticket by itself."""
+    """explanation, cause: needed when the rating does not close the ticket by itself.
+
+    lawful: the reply is lawful and proper although the citizen is not satisfied; unrated: they gave no rating.
+    """
 
     explanation: Text = ""
     cause: Annotated[str, Field(max_length=64)] = ""
+    lawful: bool = False
+    unrated: bool = False
+
+
+class Reworked(Versioned):
+    """mode: handle again, or only explain again. not_done, reasonable: what the person judged. untrue: the reply was
+    not what happened."""
+
+    reason: Said
+    mode: Annotated[commands.ReworkMode, Field(strict=False)] = commands.ReworkMode.HANDLE
+    not_done: bool = False
+    reasonable: bool = False
+    untrue: bool = False
 
 
 # ---- at the desk --------------------------------------------------------------------------------------------------
@@ -205,7 +168,7 @@ async def register(ctx: Context, ticket_id: str, body: Registered) -> TicketNow:
 async def answer(ctx: Context, ticket_id: str, body: Answered) -> TicketNow:
     """直接答复，须注明依据"""
     earlier = TicketId(body.earlier_ticket) if body.earlier_ticket else None
-    return await carry_out(ctx, ticket_id, body, commands.Answer(body.text, body.knowledge, earlier))
+    return await carry_out(ctx, ticket_id, body, commands.Answer(body.text, body.knowledge, earlier, body.way or ""))
 
 
 @api.post("/api/tickets/{ticket_id}/reject", may(Event.REJECT))
@@ -219,7 +182,7 @@ async def reject(ctx: Context, ticket_id: str, body: Rejected) -> TicketNow:
 @api.post("/api/tickets/{ticket_id}/refer", may(Event.REFER))
 async def refer(ctx: Context, ticket_id: str, body: Referred) -> TicketNow:
     """引导转接：110、其他县市、法院等"""
-    return await carry_out(ctx, ticket_id, body, commands.Refer(body.target, body.text))
+    return await carry_out(ctx, ticket_id, body, commands.Refer(body.target, body.text, body.way or ""))
 
 
 @api.post("/api/tickets/{ticket_id}/forward", may(Event.FORWARD))
@@ -232,60 +195,6 @@ async def forward(ctx: Context, ticket_id: str, body: Versioned) -> TicketNow:
 async def withdraw(ctx: Context, ticket_id: str, body: WithReason) -> TicketNow:
     """撤回，须写明理由"""
     return await carry_out(ctx, ticket_id, body, commands.Withdraw(body.reason))
-
-
-# ---- dispatch -----------------------------------------------------------------------------------------------------
-
-
-@api.post("/api/tickets/{ticket_id}/dispatch", may(Event.DISPATCH))
-async def dispatch(ctx: Context, ticket_id: str, body: Dispatched) -> TicketNow:
-    """派单：一家主办，可有协办；突发类须先电话通知"""
-    notice, other = body.phone_notice, body.statutory
-    detail = commands.Dispatch(
-        lead=UnitId(body.lead),
-        assists=tuple(UnitId(unit) for unit in body.assists),
-        instruction=body.instruction,
-        basis=body.basis,
-        phone_notice=commands.PhoneNotice(notice.at, notice.person, notice.call_ref) if notice else None,
-        statutory=StatutoryLimit(Period(other.amount, other.clock), other.legal_basis, other.approver)
-        if other
-        else None,
-    )
-    async with working(ctx) as work:
-        await _check_units(work, (body.lead, *body.assists))
-        return await step(ctx, work, ticket_id, body, detail)
-
-
-@api.post("/api/tickets/{ticket_id}/assists", may(Event.ADD_ASSIST))
-async def add_assist(ctx: Context, ticket_id: str, body: AssistAdded) -> TicketNow:
-    """增加协办单位"""
-    async with working(ctx) as work:
-        await _check_units(work, (body.unit,))
-        return await step(ctx, work, ticket_id, body, commands.AddAssist(UnitId(body.unit), body.reason))
-
-
-@api.post("/api/tickets/{ticket_id}/return/grant", may(Event.GRANT_RETURN))
-async def grant_return(ctx: Context, ticket_id: str, body: Granted) -> TicketNow:
-    """同意退单，回到待派单"""
-    return await carry_out(ctx, ticket_id, body, commands.GrantReturn(body.reason))
-
-
-@api.post("/api/tickets/{ticket_id}/return/refuse", may(Event.REFUSE_RETURN))
-async def refuse_return(ctx: Context, ticket_id: str, body: ReturnRefused) -> TicketNow:
-    """不予退回，须选定情形"""
-    return await carry_out(ctx, ticket_id, body, commands.RefuseReturn(body.code, body.reason))
-
-
-@api.post("/api/tickets/{ticket_id}/extension/grant", may(Event.GRANT_EXTENSION))
-async def grant_extension(ctx: Context, ticket_id: str, body: ExtensionGranted) -> TicketNow:
-    """同意延期，可以少于申请的时长"""
-    return await carry_out(ctx, ticket_id, body, commands.GrantExtension(body.amount, body.reason))
-
-
-@api.post("/api/tickets/{ticket_id}/extension/refuse", may(Event.REFUSE_EXTENSION))
-async def refuse_extension(ctx: Context, ticket_id: str, body: WithReason) -> TicketNow:
-    """不予延期，须写明理由"""
-    return await carry_out(ctx, ticket_id, body, commands.RefuseExtension(body.reason))
 
 
 # ---- the unit -----------------------------------------------------------------------------------------------------
@@ -302,20 +211,7 @@ async def start(ctx: Context, ticket_id: str, body: Started) -> TicketNow:
     """开始办理，可记下与诉求人的首次联系"""
     first = body.contact
     contact = commands.Contact(first.at, first.method, first.told) if first else None
-    return await carry_out(ctx, ticket_id, body, commands.Start(contact))
-
-
-@api.post("/api/tickets/{ticket_id}/return", may(Event.ASK_RETURN))
-async def ask_return(ctx: Context, ticket_id: str, body: ReturnAsked) -> TicketNow:
-    """申请退单，须在期限内说明理由和依据"""
-    return await carry_out(ctx, ticket_id, body, commands.AskReturn(body.reason, body.legal_basis, body.proper_unit))
-
-
-@api.post("/api/tickets/{ticket_id}/extension", may(Event.ASK_EXTENSION))
-async def ask_extension(ctx: Context, ticket_id: str, body: ExtensionAsked) -> TicketNow:
-    """申请延期"""
-    detail = commands.AskExtension(body.amount, body.reason, body.citizen_informed_at)
-    return await carry_out(ctx, ticket_id, body, detail)
+    return await carry_out(ctx, ticket_id, body, commands.Start(contact, body.led_by, body.rank))
 
 
 @api.post("/api/tickets/{ticket_id}/reply", may(Event.REPLY))
@@ -352,6 +248,7 @@ async def survey_called(ctx: Context, ticket_id: str, body: CalledBack) -> Ticke
             actor=ctx.actor,
             now=work.now,
             rules=work.rules,
+            service=body.service,
         )
         await work.tell(followed.facts)
         return now_of(await service.get(work.tx, TicketId(ticket_id), ctx.actor), ctx.actor)
@@ -360,19 +257,21 @@ async def survey_called(ctx: Context, ticket_id: str, body: CalledBack) -> Ticke
 @api.post("/api/tickets/{ticket_id}/cause", may(Event.NOTE_CAUSE))
 async def note_cause(ctx: Context, ticket_id: str, body: CauseNoted) -> TicketNow:
     """记录不满意的原因"""
-    return await carry_out(ctx, ticket_id, body, commands.NoteCause(body.code, body.note))
+    return await carry_out(ctx, ticket_id, body, commands.NoteCause(body.code, body.note, body.rating))
 
 
 @api.post("/api/tickets/{ticket_id}/close", may(Event.CLOSE))
 async def close(ctx: Context, ticket_id: str, body: Closed) -> TicketNow:
     """办结；评价不满意的，须有客观原因并写明向诉求人所作的解释"""
-    return await carry_out(ctx, ticket_id, body, commands.Close(body.explanation, body.cause))
+    detail = commands.Close(body.explanation, body.cause, body.lawful, body.unrated)
+    return await carry_out(ctx, ticket_id, body, detail)
 
 
 @api.post("/api/tickets/{ticket_id}/rework", may(Event.REWORK))
-async def rework(ctx: Context, ticket_id: str, body: WithReason) -> TicketNow:
-    """重新交办，开始新的一轮"""
-    return await carry_out(ctx, ticket_id, body, commands.Rework(body.reason))
+async def rework(ctx: Context, ticket_id: str, body: Reworked) -> TicketNow:
+    """重新交办，开始新的一轮；回复不实的一并认定，原回复保留"""
+    detail = commands.Rework(body.reason, body.mode, body.not_done, body.reasonable, body.untrue)
+    return await carry_out(ctx, ticket_id, body, detail)
 
 
 @api.post("/api/tickets/{ticket_id}/archive", may(Event.ARCHIVE))
@@ -382,12 +281,3 @@ async def archive(ctx: Context, ticket_id: str, body: Versioned) -> TicketNow:
         ticket = await locked(ctx, work, ticket_id, body.version)
         materials = await flow_tickets.materials_of(work.tx, ticket.call_id) if ticket.call_id else ()
         return await step(ctx, work, ticket_id, body, commands.Archive(materials))
-
-
-async def _check_units(work: Work, units: Iterable[str]) -> None:
-    """Raises Problem naming the units that are not on the list."""
-    wanted = set(units)
-    known = select(handling_unit.c.id).where(handling_unit.c.id.in_(wanted), handling_unit.c.active)
-    missing = sorted(wanted - set((await work.tx.execute(known)).scalars()))
-    if missing:
-        raise Problem(422, "unit_unknown", f"没有这家承办单位，或已停用：{'、'.join(missing)}。请从单位名录中选择。")

@@ -6,8 +6,9 @@ from typing import Annotated
 from pydantic import AfterValidator, AwareDatetime, Field
 
 from callcenter.web.router import In
-from ticketing.commands import Contents
+from ticketing.commands import Contents, Scene, SceneKind
 from ticketing.guards import MAX_SHORT, MAX_TEXT
+from ticketing.words import Flag
 
 EARLIEST, LATEST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
 
@@ -45,6 +46,10 @@ class Fields(In):
     contact_name: Short | None = None
     urgent: bool | None = None
     confidential: bool | None = None
+    requester_kind: Short | None = None
+    grade: Short | None = None
+    accused: Short | None = None
+    flags: Annotated[frozenset[Flag], Field(strict=False, max_length=len(Flag))] | None = None
     phone: Phone | None = None
 
     @property
@@ -53,8 +58,21 @@ class Fields(In):
         return all(value is None for _, value in self)
 
 
+class ScenePart(In):
+    """现场照片或录像. ref: where it is kept; sha256: of the file."""
+
+    kind: SceneKind
+    ref: Annotated[str, Field(min_length=1, max_length=500)]
+    taken_at: Moment | None = None
+    place: Short = ""
+    sha256: Annotated[str, Field(pattern=r"^([0-9a-f]{64})?$")] = ""
+
+
 class ReplyContents(In):
-    """What a unit's reply says; which fields it needs, the policy says. handled_hour: local."""
+    """What a unit's reply says; which fields it needs, the policy says. handled_hour: local.
+
+    outcome: a code of the policy's list; result_told_at, result_told_by: when and how the citizen learnt the result.
+    """
 
     handled_on: Day | None = None
     handled_hour: Annotated[int, Field(ge=0, le=23)] | None = None
@@ -72,7 +90,19 @@ class ReplyContents(In):
     not_filed_law: Text = ""
     not_enforcement: bool = False
     attachments: Annotated[tuple[Short, ...], Field(max_length=20)] = ()
+    scene: Annotated[tuple[ScenePart, ...], Field(max_length=20)] = ()
+    outcome: Annotated[str, Field(max_length=64)] = ""
+    explanation: Text = ""
+    statement: Text = ""
+    verification: Text = ""
+    signed_by: Short = ""
+    opinion_document: Short = ""
+    result_told_at: Moment | None = None
+    result_told_by: Short = ""
+    unreachable_why: Text = ""
+    follow_up_by: Day | None = None
 
     def contents(self) -> Contents:
         """As ticketing takes it."""
-        return Contents(**dict(self))
+        scene = tuple(Scene(one.kind, one.ref, one.taken_at, one.place, one.sha256) for one in self.scene)
+        return Contents(**dict(self) | {"scene": scene})

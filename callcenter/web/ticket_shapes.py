@@ -9,12 +9,15 @@ from datetime import datetime
 from typing import Any
 
 from callcenter.types import Actor, Role
+from callcenter.web.approval_rows import ApprovalRow
 from callcenter.web.router import Out
 from ticketing import store
-from ticketing.masks import mask_text
+from ticketing.prefill.masks import mask_text
 from ticketing.record import Ticket
 
 SEES_NUMBERS = frozenset({Role.AGENT, Role.DISPATCHER, Role.REVIEWER, Role.SUPERVISOR})
+NEEDS_CITIZEN = frozenset({Role.AGENT, Role.REVIEWER, Role.SUPERVISOR})
+"""Who speaks with citizens; of a complaint nobody else sees the name, unless they reveal it for a purpose."""
 NOT_TEXT = frozenset({"earlier_ticket", "policy", "at", "case_filed_on", "handled_on", "delivered_at"}) | {
     "citizen_contacted_at",
     "citizen_informed_at",
@@ -25,10 +28,14 @@ CITIZENS_OWN = frozenset({"requester", "call_id", "call_ref", "materials"})
 
 @dataclass(frozen=True, slots=True)
 class Veil:
-    """What is hidden from one viewer. unit: sees as a handling unit does. masked: long numbers in texts are starred."""
+    """What is hidden from one viewer. unit: sees as a handling unit does. masked: long numbers in texts are starred.
+
+    nameless: of this ticket not even the citizen's name (WX-013, GZ-065, MC-048).
+    """
 
     unit: bool
     masked: bool
+    nameless: bool = False
 
     def text(self, text: str) -> str:
         """The text as this viewer reads it."""
@@ -46,13 +53,13 @@ class Veil:
 
     def _hidden(self, ticket: Ticket) -> frozenset[str]:
         if not self.unit:
-            return frozenset()
-        return CITIZENS_OWN | {"contact_name"} if ticket.confidential else CITIZENS_OWN
+            return CITIZENS_OWN | {"contact_name"} if self.nameless else frozenset()
+        return CITIZENS_OWN | {"contact_name"} if ticket.confidential or self.nameless else CITIZENS_OWN
 
 
-def veil_of(actor: Actor) -> Veil:
+def veil_of(actor: Actor, *, nameless: bool = False) -> Veil:
     """What is hidden from this person. Raises NotYours for one who sees no tickets at all."""
-    return Veil(unit=store.unit_scope(actor) is not None, masked=not actor.roles & SEES_NUMBERS)
+    return Veil(store.unit_scope(actor) is not None, not actor.roles & SEES_NUMBERS, nameless)
 
 
 class TicketRow(Out):
@@ -223,3 +230,7 @@ class TicketStory(TicketNow):
     assignments: list[AssignmentRow]
     messages: list[MessageRow]
     urges: list[UrgeRow]
+    approvals: list[ApprovalRow]
+    request_no: int
+    flags: list[str]
+    leader_instruction: str

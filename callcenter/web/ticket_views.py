@@ -7,11 +7,11 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from callcenter import vault
-from callcenter.audit import Audited
 from callcenter.sms.tables import sms_inbound, sms_message
-from callcenter.tables import audit
 from callcenter.types import Actor, TicketId
+from callcenter.web.approval_shapes import approval_row
 from callcenter.web.ticket_shapes import (
+    NEEDS_CITIZEN,
     AllowedRow,
     AssignmentRow,
     DeadlineRow,
@@ -26,14 +26,16 @@ from callcenter.web.ticket_shapes import (
     Veil,
     veil_of,
 )
-from ticketing import lists, suggestions, tables
-from ticketing.masks import mask_text
+from ticketing import lists, tables
+from ticketing.aftercare.confidentiality import masks_citizen
+from ticketing.approvals import lists as approvals_lists
 from ticketing.policy import Policy, Rules
+from ticketing.prefill import suggestions
+from ticketing.prefill.masks import mask_text
 from ticketing.record import Due, Ticket
+from ticketing.supervision import supervision
 from ticketing.ticket import allowed
 from ticketing.words import EVENT_NAMES, STATE_NAMES, Event
-
-URGED = "ticket.urge"
 
 
 def row_of(one: lists.Summary, veil: Veil) -> TicketRow:
@@ -80,15 +82,20 @@ def offered(ticket: Ticket, actor: Actor) -> tuple[Event, ...]:
     closed_doors = {
         *(() if ticket.return_open else (Event.GRANT_RETURN, Event.REFUSE_RETURN)),
         *(() if ticket.extension_asked else (Event.GRANT_EXTENSION, Event.REFUSE_EXTENSION)),
+        *(() if _my_turn(ticket, actor) else (Event.SIGN_APPROVAL, Event.DECLINE_APPROVAL)),
     }
     return tuple(event for event in allowed(ticket, actor) if event not in closed_doors)
 
 
+def _my_turn(ticket: Ticket, actor: Actor) -> bool:
+    return ticket.signing is not None and ticket.signing.step_for(actor) is not None
+
+
 async def story_of(tx: AsyncConnection, ticket: Ticket, actor: Actor, rules: Rules, now: datetime) -> TicketStory:
     """The ticket with all this person may see of it."""
-    veil = veil_of(actor)
-    own = () if veil.unit else await suggestions.of_ticket(tx, ticket.id)
     policy = rules.of(ticket.policy_id, ticket.policy_version)
+    veil = veil_of(actor, nameless=masks_citizen(ticket, policy) and not actor.roles & NEEDS_CITIZEN)
+    own = () if veil.unit else await suggestions.of_ticket(tx, ticket.id)
     return TicketStory(
         **_standing(ticket, actor),
         **_texts(ticket, veil),
@@ -98,7 +105,7 @@ async def story_of(tx: AsyncConnection, ticket: Ticket, actor: Actor, rules: Rul
         source=ticket.source,
         urgent=ticket.urgent,
         confidential=ticket.confidential,
-        requester=None if veil.unit else await _requester(tx, ticket),
+        requester=None if veil.unit or veil.nameless else await _requester(tx, ticket),
         call=None if veil.unit else ticket.call_id,
         typed=sorted(ticket.typed),
         lead_unit=ticket.lead_unit,
@@ -114,13 +121,18 @@ async def story_of(tx: AsyncConnection, ticket: Ticket, actor: Actor, rules: Rul
         assignments=await _assignments(tx, ticket.id, veil),
         messages=[] if veil.unit else await _messages(tx, ticket),
         urges=await _urges(tx, ticket.id, veil),
+        approvals=[approval_row(one, veil, ticket) for one in await approvals_lists.of_ticket(tx, ticket.id)],
+        request_no=ticket.request_no,
+        flags=sorted(ticket.flags),
+        leader_instruction=veil.text(ticket.leader_instruction),
     )
 
 
 def _texts(ticket: Ticket, veil: Veil) -> dict[str, str]:
     names = ("subject", "title", "content", "place", "occurred", "named_unit", "contact_name", "result")
     shown = {name: veil.text(getattr(ticket, name)) for name in names}
-    return shown | {"contact_name": ""} if veil.unit and ticket.confidential else shown
+    hidden = veil.nameless or (veil.unit and ticket.confidential)
+    return shown | {"contact_name": ""} if hidden else shown
 
 
 def _times(ticket: Ticket) -> dict[str, datetime | None]:
@@ -156,8 +168,11 @@ def _deadline(due: Due, policy: Policy, now: datetime) -> DeadlineRow:
 
 def basis_of(policy: Policy, rule_id: str) -> str:
     """The article a limit rests on, or `` for a rule this policy does not have."""
-    limits = (policy.dispatch, *policy.sign, *policy.handle.limits, *policy.returns.windows)
+    limits = (*policy.dispatch, *policy.sign, *policy.contact, *policy.handle.limits, *policy.returns.windows)
     others = {"survey.window": policy.survey.basis, "handle.statutory_override": policy.handle.statutory_basis}
+    others |= {"supplement.limit": policy.supplement.basis} if policy.supplement else {}
+    supervised = policy.supervise.triggers if policy.supervise else ()
+    others |= {supervision.rule_id(trigger.code): trigger.basis for trigger in supervised}
     known = {rule.rule_id: rule.basis for rule in limits} | others
     return str(known.get(rule_id, ""))
 
@@ -242,12 +257,10 @@ def _starred(body: str, ticket_id: TicketId) -> str:
     return ticket_id.join(mask_text(part) for part in body.split(ticket_id))
 
 
-def urge_row(actor: Actor, ticket_id: TicketId, reason: str) -> Audited:
-    """催办 as it is kept: a row nobody can change, beside the ticket, which stays as it is."""
-    return Audited(actor, URGED, f"ticket:{ticket_id}", detail={"reason": reason})
-
-
 async def _urges(tx: AsyncConnection, ticket_id: TicketId, veil: Veil) -> list[UrgeRow]:
-    query = select(audit).where(audit.c.subject == f"ticket:{ticket_id}", audit.c.action == URGED)
-    rows = (await tx.execute(query.order_by(audit.c.id))).all()
-    return [UrgeRow(at=row.at, actor=row.actor, reason=veil.text(row.detail["reason"])) for row in rows]
+    table = tables.ticket_event
+    query = select(table.c.at, table.c.actor, table.c.reason).where(
+        table.c.ticket_id == ticket_id, table.c.kind == Event.URGE
+    )
+    rows = (await tx.execute(query.order_by(table.c.seq))).all()
+    return [UrgeRow(at=row.at, actor=row.actor, reason=veil.text(row.reason)) for row in rows]

@@ -75,12 +75,14 @@ async def step(ctx: Context, work: Work, ticket_id: str, body: Versioned, detail
         expected_version=body.version,
     )
     await work.tell(outcome.facts)
-    return now_of(outcome.ticket, ctx.actor)
+    # What follows from the facts (a supervision, a notice to the platform above) may have taken steps of its own.
+    return now_of(await store.load(work.tx, outcome.ticket.id), ctx.actor)
 
 
 async def locked(ctx: Context, work: Work, ticket_id: str, version: int) -> Ticket:
     """The ticket, locked, as the person saw it. Raises TicketNotFound, StaleTicket."""
-    ticket = await store.load(work.tx, TicketId(ticket_id), lock=True, unit=store.unit_scope(ctx.actor))
+    unit = store.unit_scope(ctx.actor)
+    ticket = await store.load(work.tx, TicketId(ticket_id), lock=True, unit=unit, viewer=ctx.actor)
     if ticket.version != version:
         raise StaleTicket(version, ticket.version)
     return ticket

@@ -15,12 +15,14 @@ from callcenter.web.problems import Problem
 from callcenter.web.router import In, Query, Routes
 from callcenter.web.ticket_fields import Fields
 from callcenter.web.ticket_shapes import TicketNow, TicketPage, TicketStory, veil_of
-from callcenter.web.ticket_views import now_of, row_of, story_of, urge_row
+from callcenter.web.ticket_views import now_of, row_of, story_of
 from callcenter.web.ticket_work import Versioned, changes_of, locked, working
-from ticketing import lists, service, suggestions
+from ticketing import lists, service
+from ticketing.aftercare import matters
 from ticketing.commands import Edit
-from ticketing.masks import mask_text
-from ticketing.numerals import digit
+from ticketing.prefill import suggestions
+from ticketing.prefill.masks import mask_text
+from ticketing.prefill.numerals import digit
 from ticketing.words import State
 
 api = Routes("tickets")
@@ -118,7 +120,9 @@ async def urge(ctx: Context, ticket_id: str, body: Urge) -> None:
         ticket = await service.get(work.tx, TicketId(ticket_id), ctx.actor)
         if ticket.state not in WITH_A_UNIT:
             raise Problem(409, "nobody_to_urge", "工单现在不在承办单位手中，不需要催办。")
-        await note(work.tx, urge_row(ctx.actor, ticket.id, body.reason))
+        urging = matters.Urge(body.reason)
+        urged = await service.carry_out(work.tx, ticket.id, urging, actor=ctx.actor, now=work.now, rules=work.rules)
+        await work.tell(urged.facts)
         data = {"ticket": ticket.id, "unit": ticket.lead_unit, "reason": mask_text(body.reason)}
         work.shown.append(BoardEvent("ticket.urged", {**data, "at": work.now.isoformat()}))
 

@@ -215,14 +215,14 @@ async def test_kannel_is_killed_between_sending_and_the_receipt(desk: Desk) -> N
 
 async def asked_for_a_rating(desk: Desk, number: str) -> str:
     """A ticket that was handled; the survey is on the citizen's handset."""
-    agent, dispatcher, water = [await desk.hotline.sign_in(who) for who in ("agent1", "dispatcher", "water")]
+    agent, dispatcher, urban = [await desk.hotline.sign_in(who) for who in ("agent1", "dispatcher", "urban")]
     ticket = await agent.post("/api/tickets", {"fields": {**FIELDS, "phone": number}})
     steps: list[tuple[Api, str, dict[str, Any]]] = [
         (agent, "register", {"intake_exception": EXCEPTION}),
-        (dispatcher, "dispatch", {"lead": "water", "basis": "职责清单"}),
-        (water, "sign", {"person": "水务值班室"}),
-        (water, "start", {}),
-        (water, "reply", {"contents": reply_contents()}),
+        (dispatcher, "dispatch", {"lead": "urban", "basis": "职责清单"}),
+        (urban, "sign", {"person": "值班室"}),
+        (urban, "start", {}),
+        (urban, "reply", {"contents": reply_contents()}),
     ]
     for who, what, body in steps:
         ticket = await who.post(f"/api/tickets/{ticket['id']}/{what}", {"version": ticket["version"], **body})

@@ -104,6 +104,7 @@ async def test_during_a_consult_the_citizen_hears_only_music(board: Switchboard)
     )
 
 
+@pytest.mark.clause("MC-015")
 async def test_a_merge_lets_all_three_hear_each_other_and_the_citizen_loses_no_time(
     board: Switchboard, tell: Tell
 ) -> None:

@@ -24,15 +24,17 @@ from tests.support.tickets import (
     contents,
     rules,
 )
-from ticketing import commands, facts, followup, service, store, suggestions, tables
+from ticketing import commands, facts, service, store, tables
+from ticketing.aftercare import followup
+from ticketing.aftercare.followup import Followed
+from ticketing.aftercare.sms_reply import Rating
+from ticketing.aftercare.survey_words import Accepted, Barred, Kept, Receipt, Refused, Reported, Submitting, SurveyEvent
 from ticketing.checks import broken_invariants
 from ticketing.commands import Changes, Detail
 from ticketing.facts import Fact
-from ticketing.followup import Followed
-from ticketing.prefill import Field, Suggestion
+from ticketing.prefill import suggestions
+from ticketing.prefill.draft import Field, Suggestion
 from ticketing.record import GuardFailed, NotNow, NotYours, Ticket
-from ticketing.reply import Rating
-from ticketing.survey_words import Accepted, Barred, Kept, Receipt, Refused, Reported, Submitting, SurveyEvent
 from ticketing.words import Event, RatingSource, State
 
 CALLER = IdentityId(5)

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from callcenter.db import Database
 from callcenter.types import Actor, CallId, IdentityId, TicketId
+from tests.support import knowledge
 from tests.support.tickets import (
     AGENT,
     AUDITOR,
@@ -347,11 +348,13 @@ async def test_two_sweeps_share_the_work(db: Database) -> None:
 # ---- the end -------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.clause("LS-069")
 async def test_a_direct_answer_is_archived_with_its_package(tx: AsyncConnection) -> None:
     ticket = await opened(tx, local(2024, 2, 29, 9))
     now = local(2024, 2, 29, 10)
     await act(tx, ticket.id, commands.Register(FIELDS, REASON), AGENT, now)
-    await act(tx, ticket.id, commands.Answer("抢修中,今晚恢复", "KB-7"), AGENT, now)
+    item = await knowledge.in_use(tx, now=now)
+    await act(tx, ticket.id, commands.Answer("抢修中,今晚恢复", str(item.id)), AGENT, now)
     sound = commands.Material("recording", "rec:12", "ab" * 32)
     done = await act(tx, ticket.id, commands.Archive((sound,)), SYSTEM, now + DAY)
     packed = done.facts[-1]
@@ -369,7 +372,7 @@ async def test_nothing_changes_once_archived(tx: AsyncConnection) -> None:
     await act(tx, ticket.id, commands.Withdraw("打错了"), AGENT)
     await act(tx, ticket.id, commands.Archive(), SYSTEM)
     with pytest.raises(DBAPIError, match="archived, nothing may change"):
-        await tx.execute(update(tables.ticket).values(version=tables.ticket.c.version + 1))
+        await tx.execute(update(tables.ticket).values(version=tables.ticket.c.version + 1, content="别的"))
 
 
 async def test_a_reworked_ticket_has_a_second_round_with_clocks_and_rows_of_its_own(tx: AsyncConnection) -> None:

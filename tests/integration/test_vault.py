@@ -40,6 +40,7 @@ async def test_a_number_comes_back_as_it_went_in(tx: AsyncConnection) -> None:
     assert await masked_of(tx, None) == ""
 
 
+@pytest.mark.clause("GZ-020")
 async def test_a_whole_call_leaves_its_number_nowhere_in_the_database(tx: AsyncConnection) -> None:
     await with_agents(tx, "8001")
     await tell(tx, "citizen-hangs-up")
@@ -78,6 +79,7 @@ async def test_a_seal_moved_to_another_row_does_not_open(tx: AsyncConnection) ->
         await VAULT.number_of(tx, who)
 
 
+@pytest.mark.clause("GZ-020")
 async def test_a_reveal_is_on_record_with_who_and_why(tx: AsyncConnection) -> None:
     who = await VAULT.identity_of(tx, NUMBER)
     assert await VAULT.reveal(tx, who, actor=ME, purpose="回访") == NUMBER

@@ -5,7 +5,7 @@ from functools import cache
 
 from callcenter.types import Party, PhoneNumber
 from config.prefill_loader import load_prefill
-from ticketing.prefill import Field, PrefillData, Suggestion, Utterance, Word, suggest
+from ticketing.prefill.draft import Field, PrefillData, Suggestion, Utterance, Word, suggest
 
 HEARD_AT = datetime(2026, 11, 22, 3, 0, tzinfo=UTC)
 """Sunday 2026-11-22, 11:00 in China."""

@@ -63,6 +63,8 @@ COMPLETE = Contents(
     situation="管道已修复,十一点恢复供水。",
     citizen_contacted_at=MONDAY,
     not_enforcement=True,
+    result_told_at=MONDAY,
+    result_told_by="电话",
 )
 
 

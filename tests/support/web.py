@@ -15,17 +15,26 @@ from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from callcenter import accounts, flow_tickets
+from callcenter.app import shipped_rules
 from callcenter.board import Board
+from callcenter.calendars import CalendarKeeper, CalendarRefused
 from callcenter.db import Database
+from callcenter.reports.orders import ReportDesk
 from callcenter.sms.hours import SendHours
 from callcenter.tables import call, handling_unit
 from callcenter.types import AgentId, CallId, IdentityId, PhoneNumber, Role, UnitId
+from callcenter.upstream import UpstreamLink
 from callcenter.vault import Vault
 from callcenter.web import live, passwords, server
 from callcenter.web.context import Services
 from callcenter.web.groups import GROUPS
+from config.calendar_loader import load_calendar
+from config.problems import ConfigWrong
+from config.report_kit import load_kit
 from config.sms_loader import load_sms
 from tests.support.tickets import rules
+from ticketing.clocks import Calendar
+from ticketing.policy import Rules
 
 PASSWORD = "Zhengfu-12345!"
 NOBODY_THERE = "unix:///nonexistent/callcenter-tests/valkey.sock"
@@ -38,6 +47,8 @@ PEOPLE: Mapping[str, tuple[frozenset[Role], str | None, str | None]] = {
     "dispatcher": (frozenset({Role.DISPATCHER}), None, None),
     "unit": (frozenset({Role.UNIT}), "water", None),
     "unit2": (frozenset({Role.UNIT}), "roads", None),
+    "head": (frozenset({Role.UNIT_HEAD}), "water", None),
+    "leader": (frozenset({Role.LEADER}), None, None),
     "reviewer": (frozenset({Role.REVIEWER}), None, None),
     "supervisor": (frozenset({Role.SUPERVISOR}), None, "8009"),
     "auditor": (frozenset({Role.AUDITOR}), None, None),
@@ -78,6 +89,7 @@ class Web:
     spool: Path
     client: "TestClient[Any, Any]"
     hub: live.LiveHub
+    calendars: CalendarKeeper
     ids: dict[str, Any] = field(default_factory=dict)
     tokens: dict[str, str] = field(default_factory=dict)
 
@@ -121,20 +133,47 @@ def _well(answer: Answer) -> Any:
 
 
 @asynccontextmanager
-async def serving(db: Database, spool: Path, board_url: str = NOBODY_THERE) -> AsyncIterator[Web]:
-    """The application on a free port of the loopback."""
+async def serving(
+    db: Database,
+    spool: Path,
+    board_url: str = NOBODY_THERE,
+    *,
+    shipped: Rules | None = None,
+    upstream: UpstreamLink | None = None,
+) -> AsyncIterator[Web]:
+    """The application on a free port of the loopback. shipped: of another region; upstream: a platform above."""
     vault, board = Vault("5a" * 32), Board(board_url)
-    ground = flow_tickets.Ground(vault, rules(), load_sms().texts, ALL_DAY)
+    # Its own: an imported notice replaces the calendar for all who hold these rules.
+    here = Rules((shipped or rules()).policies, (shipped or rules()).calendar)
+    ground = flow_tickets.Ground(vault, here, load_sms().texts, ALL_DAY, upstream is not None)
     services = Services(
-        database=db, board=board, vault=vault, rules=rules(), ground=ground, node="a", spool=spool, version="test"
+        database=db,
+        board=board,
+        vault=vault,
+        rules=here,
+        ground=ground,
+        calendars=CalendarKeeper(db, here, _compose),
+        node="a",
+        spool=spool,
+        version="test",
+        regulation=shipped_rules,
+        upstream=upstream,
+        reports=ReportDesk(load_kit(), spool / "reports"),
     )
     app = server.build(services, GROUPS)
     hub = app[live.HUB] = live.LiveHub(board)
     try:
         async with TestClient(TestServer(app)) as client:
-            yield Web(db, vault, ground, spool, client, hub)
+            yield Web(db, vault, ground, spool, client, hub, services.calendars)
     finally:
         await board.close()
+
+
+def _compose(imported: Mapping[str, str]) -> Calendar:
+    try:
+        return load_calendar(rules().policies[-1].calendar.overlays, imported=imported)
+    except ConfigWrong as wrong:
+        raise CalendarRefused(str(wrong)) from None
 
 
 @cache

@@ -93,6 +93,7 @@ def test_a_gap_ends_with_the_leg_and_names_its_cause(found: Sound | Unusable, ki
     assert gap.until_at == leg(60).ended_at
 
 
+@pytest.mark.clause("LS-069")
 @pytest.mark.parametrize(
     ("recorded", "closed", "floor"),
     [

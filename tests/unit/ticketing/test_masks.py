@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ticketing.masks import MuteSpan, find_sensitive, mask_digits, mask_text, mask_words, masked_words
-from ticketing.prefill_words import Word
+from ticketing.prefill.masks import MuteSpan, find_sensitive, mask_digits, mask_text, mask_words, masked_words
+from ticketing.prefill.words import Word
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ticketing.numerals import (
+from ticketing.prefill.numerals import (
     digit_runs,
     find_numbers,
     find_plates,

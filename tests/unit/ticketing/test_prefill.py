@@ -7,7 +7,7 @@ import pytest
 
 from callcenter.types import Party
 from tests.support.talks import HEARD_AT, best, data, suggested, talk, value
-from ticketing.prefill import Field, PrefillData, Utterance, suggest
+from ticketing.prefill.draft import Field, PrefillData, Utterance, suggest
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from callcenter.types import UnitId
+from config.policy_loader import policy_ids
 from config.prefill_loader import (
     GazetteerFile,
     SubjectsFile,
@@ -44,6 +45,14 @@ def test_shipped_files_load() -> None:
     assert labour
     assert labour.duty == ((time(8, 30), time(12)), (time(14, 30), time(17, 30)))
     assert {hazard.name for hazard in data.hazards} >= {"燃气泄漏", "火灾", "人员被困", "大面积停水", "大面积停电"}
+
+
+@pytest.mark.parametrize("region", policy_ids())
+def test_every_region_has_its_places_and_units(region: str) -> None:
+    data = load_prefill(region)
+    assert data.unit(UnitId("water"))
+    assert data.unit(UnitId("hotline"))
+    assert sum(place.kind == "town" for place in data.places) >= 9
 
 
 def test_missing_region_says_every_missing_file() -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from ticketing.prefill import Decision, Field, FieldState, Source, Suggestion, Verdict, filled, merge
+from ticketing.prefill.draft import Decision, Field, FieldState, Source, Suggestion, Verdict, filled, merge
 
 
 def a_suggestion(value: str, confidence: float = 0.8, field: Field = Field.REQUEST_TYPE) -> Suggestion:

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.support.talks import CALLER, best, suggested, value
-from ticketing.prefill import Field
+from ticketing.prefill.draft import Field
 
 ID_SPOKEN = "一 一 零 一 零 五 一 九 四 九 一 二 三 一 零 零 二 叉"
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from callcenter.types import Party
 from tests.support.talks import CALLER, HEARD_AT, data
-from ticketing.prefill import Field, FieldState, Source, Utterance, Word, filled, merge, suggest
+from ticketing.prefill.draft import Field, FieldState, Source, Utterance, Word, filled, merge, suggest
 
 SAID = """
 我 要 投诉 咨询 举报 龙胜镇 幸福小区 三 号楼 昨天 晚上 八点 半 路灯 不亮 停水 没有水 整个小区 着火 没有 城管局 希望 姓

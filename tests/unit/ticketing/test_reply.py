@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from ticketing.reply import BY_TOKEN, RATINGS, Rating, parse
+from ticketing.aftercare.sms_reply import BY_TOKEN, RATINGS, Rating, parse
 
 G, B, U = RATINGS
 

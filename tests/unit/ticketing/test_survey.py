@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from callcenter.types import PhoneNumber, TicketId
-from ticketing.reply import Rating, parse
-from ticketing.survey import TRANSITIONS, Trigger, advance, ends_at, match, next_waiting, open_survey
-from ticketing.survey_words import (
+from ticketing.aftercare.sms_reply import Rating, parse
+from ticketing.aftercare.survey import TRANSITIONS, Trigger, advance, ends_at, match, next_waiting, open_survey
+from ticketing.aftercare.survey_words import (
     Accepted,
     AskingRules,
     Barred,

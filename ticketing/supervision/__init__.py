@@ -1,0 +1,1 @@
+"""Watching over tickets: triggers, reminders, cards, accountability cases, duty rosters."""
