@@ -329,7 +329,7 @@ async def _serve(app: App, stack: AsyncExitStack) -> Running:
         node=settings.node,
         spool=settings.spool_dir,
         version=version("callcenter"),
-        reports=ReportDesk(load_report_kit(app.rules), settings.reports_folder),
+        reports=ReportDesk(load_report_kit(app.rules), settings.reports_folder, settings.report_font),
         upstream=app.upstream,
     )
     application = server.build(services, GROUPS)

@@ -32,10 +32,11 @@ CONTENT_TYPES = {
 
 @dataclass(frozen=True, slots=True)
 class ReportDesk:
-    """What the API needs: metrics and templates, and where files are kept."""
+    """What the API needs: metrics and templates, where files are kept, the font to write with (None: look for one)."""
 
     kit: ReportKit
     folder: Path
+    font: Path | None = None
 
 
 class ReportUnknown(Exception):

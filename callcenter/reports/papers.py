@@ -169,33 +169,37 @@ def accountability_proposal(proposal: AccountabilityProposal) -> Paper:
 
 
 @dataclass(frozen=True, slots=True)
+class Section:
+    """A table of a ticket's file; rows as long as `columns`."""
+
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class TicketFile:
-    """A ticket to be printed and kept (GZ-056). Texts come masked; events: (when, what, who, note)."""
+    """A ticket to be printed and kept (GZ-056). Texts come masked. kinds: what is kept with it, and how many of each.
+
+    archive: its number, `` before it has one. watermark: who printed it, and when.
+    """
 
     ticket: str
     issuer: str
     day: date
     title: str
-    fields: tuple[tuple[str, str], ...]
-    content: str
-    result: str
-    deadlines: tuple[tuple[str, str, str], ...]
-    events: tuple[tuple[str, str, str, str], ...]
+    policy: str
+    sections: tuple[Section, ...]
+    kinds: tuple[tuple[str, int], ...]
+    watermark: str
     archive: str = ""
 
 
 def ticket_file(file: TicketFile) -> Paper:
     """Source: GZ-056, the printable file of a ticket."""
-    blocks: tuple[Block, ...] = (
-        Fields(file.fields),
-        Heading("诉求内容"),
-        Para(file.content),
-        Heading("办理结果"),
-        Para(file.result),
-        Heading("时限"),
-        Grid("时限", ("事项", "截止时间", "完成情况"), file.deadlines),
-        Heading("办理记录"),
-        Grid("办理记录", ("时间", "环节", "人员", "说明"), file.events),
-    )
+    blocks: list[Block] = [Fields((("工单编号", file.ticket), ("标题", file.title), ("适用办法", file.policy)))]
+    for section in file.sections:
+        blocks += [Heading(section.title), Grid(section.title, section.columns, section.rows)]
+    blocks += [Heading("归档材料"), Grid("归档材料", ("材料", "件数"), file.kinds), Para(f"打印：{file.watermark}")]
     number = f"档案编号：{file.archive}" if file.archive else f"工单编号：{file.ticket}"
-    return Paper(file.title, file.issuer, number, _day(file.day), INSIDE, blocks)
+    return Paper("工单办理档案", file.issuer, number, _day(file.day), INSIDE, tuple(blocks))

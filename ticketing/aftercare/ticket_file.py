@@ -98,6 +98,41 @@ async def _replies(tx: AsyncConnection, ticket_id: TicketId) -> Section:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class WrittenReply:
+    """A unit's last reply as a written opinion says it (SQ-024). unit: its id; law: what it names as its ground."""
+
+    unit: str
+    replied_at: datetime
+    handler: str
+    situation: str
+    law: str
+    plan: str
+    signed_by: str
+
+
+async def last_reply(tx: AsyncConnection, ticket_id: TicketId) -> WrittenReply | None:
+    """The reply that stands: the last one that was not sent back. None when there is none."""
+    table = tables.ticket_reply
+    standing = (table.c.ticket_id == ticket_id, table.c.rejected_at.is_(None))
+    row = (await tx.execute(select(table).where(*standing).order_by(table.c.seq.desc()).limit(1))).one_or_none()
+    if row is None:
+        return None
+
+    def said(*names: str) -> str:
+        return "；".join(str(row.contents[name]) for name in names if row.contents.get(name))
+
+    return WrittenReply(
+        unit=row.unit,
+        replied_at=row.replied_at,
+        handler=said("handler"),
+        situation=said("situation"),
+        law=said("not_filed_law", "not_filed_reason"),
+        plan=said("stage_result", "follow_up_plan"),
+        signed_by=said("signed_by"),
+    )
+
+
 async def _contacts(tx: AsyncConnection, ticket_id: TicketId) -> Section:
     table = aftercare_tables.ticket_contact
     rows = (await tx.execute(select(table).where(table.c.ticket_id == ticket_id).order_by(table.c.id))).all()
