@@ -1,25 +1,31 @@
 """Dispatching in a real PostgreSQL: two hops, lapse by the sweep, disputes, assists, two writers."""
 
 import asyncio
-from dataclasses import replace
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 
 import pytest
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from callcenter import units as hub
 from callcenter.db import Database
-from callcenter.types import Actor, IdentityId, Role, TicketId, UnitId
-from config.unit_loader import Directory, load_directory
+from callcenter.types import Actor, Role, TicketId, UnitId
 from tests.support.dispatching import HOUSING, HOUSING_MAN, ROADS, TOWN, back, order
 from tests.support.dispatching import person as human
 from tests.support.regions import rules_of
-from tests.support.tickets import AGENT, DISPATCHER, MONDAY, SYSTEM, WATER, WATER_MAN, local
+from tests.support.seeded_units import (
+    ADMIN,
+    HOUR,
+    SUBJECT,
+    TRANSPORT,
+    TRANSPORT_MAN,
+    act,
+    registered,
+    seeded,
+)
+from tests.support.tickets import DISPATCHER, MONDAY, WATER, WATER_MAN, local
 from ticketing import commands, facts, service, store, tables
 from ticketing.clocks import DeadlineKind
-from ticketing.commands import Changes, Detail
 from ticketing.dispatch import assists_rows, catalogue_store, disputes_rows, returns_store, units_store
 from ticketing.dispatch import rows as dispatch_rows
 from ticketing.dispatch.assists import AssistSilent, GiveOpinion, SignAssist, awaited
@@ -29,54 +35,8 @@ from ticketing.dispatch.hops import ForwardDown, HandBack
 from ticketing.dispatch.returns import NoteOutage
 from ticketing.dispatch.units import Post
 from ticketing.dispatch.units_store import PeopleChange
-from ticketing.record import GuardFailed, StaleTicket, Ticket, TicketNotFound
-from ticketing.service import Outcome
+from ticketing.record import GuardFailed, StaleTicket, TicketNotFound
 from ticketing.words import Flag, State
-
-HOUR, DAY = timedelta(hours=1), timedelta(days=1)
-TRANSPORT = UnitId("transport")
-TRANSPORT_MAN = Actor("user", "jiao-tong", frozenset({Role.UNIT}), TRANSPORT)
-ADMIN = Actor("user", "admin", frozenset({Role.ADMIN}))
-SUBJECT = "04.01"
-
-
-def directory(region: str = "longsheng") -> Directory:
-    return load_directory(region, rules_of(region).policies[-1])
-
-
-async def seeded(tx: AsyncConnection, region: str = "longsheng") -> None:
-    given = directory(region)
-    await hub.seed(tx, given.units, given.entries, MONDAY)
-
-
-async def act(
-    tx: AsyncConnection,
-    ticket_id: TicketId,
-    detail: Detail,
-    actor: Actor,
-    at: datetime = MONDAY,
-    region: str = "longsheng",
-) -> Outcome:
-    return await service.carry_out(tx, ticket_id, detail, actor=actor, now=at, rules=rules_of(region))
-
-
-async def registered(tx: AsyncConnection, region: str = "longsheng", at: datetime = MONDAY, **fields: object) -> Ticket:
-    rules = rules_of(region)
-    policy = rules.policies[-1]
-    opened = await service.open_draft(tx, actor=SYSTEM, now=at, rules=rules, requester=IdentityId(4711))
-    kind = policy.requester_kinds[0] if policy.requester_kinds else None
-    given = {
-        "request_type": "投诉",
-        "source": policy.sources[0],
-        "content": "龙胜镇桂龙路停水两天了",
-        "place": "桂龙路",
-        "subject": SUBJECT,
-        "contact_name": "李女士",
-        **fields,
-    }
-    changes = replace(Changes(requester_kind=kind), **given)  # type: ignore[arg-type]
-    detail = commands.Register(changes, "来电人直接拨打")
-    return (await act(tx, opened.id, detail, AGENT, at, region)).ticket
 
 
 async def parts(tx: AsyncConnection, ticket_id: TicketId) -> list[tuple[str, str, bool]]:

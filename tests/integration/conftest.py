@@ -1,0 +1,17 @@
+"""Fixtures shared by files of this folder."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from callcenter.db import Database
+from tests.support.upper import UpperPlatform
+from tests.support.upstream import both
+from tests.support.web import Web
+
+
+@pytest.fixture
+async def pair(db: Database, tmp_path: Path) -> AsyncIterator[tuple[Web, UpperPlatform]]:
+    async with both(db, tmp_path) as one:
+        yield one
