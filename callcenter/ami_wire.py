@@ -290,6 +290,7 @@ ACTIONS: Mapping[str, frozenset[str]] = {
     "QueueSummary": frozenset({"Queue"}),
     "Redirect": frozenset({"Channel", "Context", "Exten", "Priority"})
     | {"ExtraChannel", "ExtraContext", "ExtraExten", "ExtraPriority"},
+    "Setvar": frozenset({"Variable", "Value"}),  # no Channel: a global one
 }
 """All this product ever asks of Asterisk, with the fields it may name; nothing else leaves the process."""
 LOGIN: Mapping[str, frozenset[str]] = {"Login": frozenset({"Username", "Secret", "Events"})}
@@ -313,6 +314,12 @@ FIELDS: Mapping[str, re.Pattern[str]] = {
     "Variable": re.compile(r"_{0,2}[A-Z][A-Z0-9_]{0,39}=[^,\"'`\\$(){}\[\]]*"),
 }
 """The shape of a field's value, whichever action it is in; what is not named here may be any printable text."""
+_OF_ONE: Mapping[tuple[str, str], re.Pattern[str]] = {
+    # The one global variable this product sets: until when (epoch seconds) calls are not recorded.
+    ("Setvar", "Variable"): re.compile(r"NO_RECORDING_UNTIL"),
+    ("Setvar", "Value"): re.compile(r"[0-9]{1,11}"),
+}
+"""The shape in one action, where it is narrower than in others."""
 _ORIGINATE_CHANNEL = re.compile(r"(PJSIP|Local|AudioSocket)/.+")
 _UNPRINTABLE = frozenset({"Cc", "Cs", "Zl", "Zp"})
 
@@ -351,7 +358,7 @@ def _line(action: str, key: str, value: str, allowed: frozenset[str]) -> str:
     line = f"{key}: {value}"
     if len(line.encode()) > MAX_LINE_BYTES:
         raise BadField(f"AMI field {key} of {action} is longer than {MAX_LINE_BYTES} bytes")
-    shape = FIELDS.get(key)
+    shape = _OF_ONE.get((action, key)) or FIELDS.get(key)
     if shape is not None and not shape.fullmatch(value):
         raise BadField(f"AMI field {key} of {action} does not have the shape it must have: {shape.pattern}")
     if action == "Originate" and key == "Channel" and not _ORIGINATE_CHANNEL.fullmatch(value):

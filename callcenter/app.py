@@ -14,6 +14,7 @@ from callcenter import (
     flow_tickets,
 )
 from callcenter.board import Board
+from callcenter.custody.opening import ground_of
 from callcenter.db import Database, DatabaseAway
 from callcenter.settings import Settings
 from callcenter.upstream import UpstreamLink
@@ -26,6 +27,7 @@ from config.problems import ConfigWrong
 from config.report_kit import load_kit
 from config.sms_loader import SmsConfig, load_sms
 from config.unit_loader import Directory, load_directory
+from recordings.custody.ground import Ground as Custody
 from ticketing.appraisal.reports import ReportKit
 from ticketing.clocks import Calendar
 from ticketing.policy import Rules
@@ -49,6 +51,7 @@ class App:
     menus: Menus
     messages: SmsConfig
     upstream: UpstreamLink | None
+    custody: Custody
 
     @property
     def ground(self) -> flow.Ground:
@@ -70,7 +73,7 @@ class App:
 
 @asynccontextmanager
 async def opened(settings: Settings) -> AsyncIterator[App]:
-    """The services of one process. Raises ConfigWrong, VaultKeyMalformed."""
+    """The services of one process. Raises ConfigWrong, VaultKeyMalformed, CustodyNotSet, StoreWrong, KeyFileWrong."""
     database, board = Database(settings.database_url), Board(settings.redis_url)
     try:
         rules = load_rules(settings.policy)
@@ -90,6 +93,7 @@ async def opened(settings: Settings) -> AsyncIterator[App]:
             menus=load_menus(),
             messages=_messages(settings),
             upstream=_upstream(settings),
+            custody=ground_of(settings),
         )
     finally:
         await board.close()

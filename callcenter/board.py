@@ -15,13 +15,17 @@ from redis.exceptions import RedisError
 CHANNEL = "callcenter:board"
 MAX_BYTES = 64 * 1024
 """A longer event is not told: half of one could be read by nobody."""
+AUDITORS = "auditors"
+"""Not the form of an extension: supervisors hear it as well, as they hear everything."""
+SUPERVISORS = "supervisors"
+"""Only those who hear everything: supervisors and administrators."""
 
 Json = str | int | float | bool | None | list["Json"] | dict[str, "Json"]
 
 
 @dataclass(frozen=True, slots=True)
 class BoardEvent:
-    """One thing for screens. `audience`: empty for all signed-in staff, else an agent's extension."""
+    """One thing for screens. `audience`: empty for all signed-in staff; AUDITORS, SUPERVISORS; else an extension."""
 
     kind: str
     data: Mapping[str, Json]

@@ -147,6 +147,11 @@ class RecordingEnded(CallEvent):
 
 
 @dataclass(frozen=True, slots=True)
+class LegUnrecorded(CallEvent):
+    """The leg is not recorded: there is no room for recordings. Told before anybody speaks on it."""
+
+
+@dataclass(frozen=True, slots=True)
 class CallOver(CallEvent):
     """CEL's LINKEDID_END, or the call is in no snapshot any more. cause: `normal`, `interrupted`, `reconciled`."""
 

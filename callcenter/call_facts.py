@@ -141,6 +141,14 @@ class RecordingFinished(Fact):
 
 
 @dataclass(frozen=True, slots=True)
+class RecordingWithheld(Fact):
+    """A leg is not recorded (未录音), for want of room."""
+
+    channel_id: ChannelId
+    party: Party
+
+
+@dataclass(frozen=True, slots=True)
 class CallMissed(Fact):
     """Nobody spoke to the citizen. reason: abandoned, ivr_drop, full, closed, timeout, surge, interrupted."""
 

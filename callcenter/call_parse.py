@@ -183,6 +183,8 @@ def _user_event(fields: Fields, at: datetime) -> ev.CallEvent | None:
             return ev.MenuEnded(call_id, channel_id, at, *outcome)
         case "CallbackAsked":
             return ev.CallbackAsked(call_id, channel_id, at, fields.get("Reason", ""))
+        case "NotRecorded":
+            return ev.LegUnrecorded(call_id, channel_id, at)
         case "RecordingDone":
             return _recording_done(fields, call_id, channel_id, at)
     return None

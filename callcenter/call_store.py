@@ -60,6 +60,7 @@ def _changed_stays(step: Step) -> list[Stay]:
     return [stay for stay in step.after.stays if stay not in known]
 
 
+LEG_COLUMNS = ("party", "name", "who", "answered_at", "ended_at", "cause", "recorded")
 CALL_COLUMNS = (
     *("id", "node", "direction", "state", "queue", "request_type", "agent_id", "started_at", "answered_at"),
     *("queued_at", "agent_ringing_at", "agent_answered_at", "ended_at", "exit_reason", "story"),
@@ -104,6 +105,7 @@ def _leg_row(call_id: CallId, leg: Leg) -> dict[str, Any]:
         "answered_at": leg.answered_at,
         "ended_at": leg.ended_at,
         "cause": leg.cause,
+        "recorded": leg.recorded,
     }
 
 
@@ -132,7 +134,7 @@ def _save_calls() -> Insert:
 
 def _save_legs() -> Insert:
     row = insert(leg_table)
-    new = {name: row.excluded[name] for name in ("party", "name", "who", "answered_at", "ended_at", "cause")}
+    new = {name: row.excluded[name] for name in LEG_COLUMNS}
     return row.on_conflict_do_update(index_elements=["channel_id"], set_=new)
 
 
@@ -197,7 +199,8 @@ def _call(row: Any, legs: dict[ChannelId, Leg], stays: tuple[Stay, ...]) -> Call
 
 def _leg(row: Any) -> Leg:
     channel_id, party = ChannelId(row.channel_id), Party(row.party)
-    return Leg(channel_id, row.name, party, row.who, row.created_at, row.answered_at, row.ended_at, row.cause)
+    times = row.created_at, row.answered_at, row.ended_at
+    return Leg(channel_id, row.name, party, row.who, *times, row.cause, row.recorded)
 
 
 def _stay(row: Any) -> Stay:

@@ -23,6 +23,7 @@ from callcenter.call_events import (
     LegAnswered,
     LegGone,
     LegSeen,
+    LegUnrecorded,
     MenuEnded,
     MenuStepped,
     Place,
@@ -50,6 +51,7 @@ from callcenter.call_facts import (
     MenuDone,
     MenuStepTaken,
     RecordingFinished,
+    RecordingWithheld,
     Situation,
     SituationChanged,
 )
@@ -77,6 +79,8 @@ class Leg:
     answered_at: datetime | None = None
     ended_at: datetime | None = None
     cause: int | None = None
+    recorded: bool = True
+    """False: the dialplan said that it is not, for want of room."""
 
     @property
     def is_up(self) -> bool:
@@ -129,6 +133,11 @@ class Call:
     def citizen(self) -> Leg | None:
         """The citizen's leg, up or ended."""
         return next((leg for leg in self.legs.values() if leg.party == Party.CITIZEN), None)
+
+    @property
+    def recorded(self) -> bool:
+        """Whether this conversation is recorded; decided for all legs when the first one is answered."""
+        return all(leg.recorded for leg in self.legs.values())
 
     def stay_of(self, channel_id: ChannelId) -> Stay | None:
         """Where a leg is now."""
@@ -360,6 +369,14 @@ def _recording_ended(call: Call, event: RecordingEnded) -> tuple[Call, tuple[Fac
     return call, (done,)
 
 
+def _leg_unrecorded(call: Call, event: LegUnrecorded) -> tuple[Call, tuple[Fact, ...]]:
+    leg = call.legs.get(event.channel_id)
+    if leg is None or not leg.recorded:
+        return call, ()
+    withheld = RecordingWithheld(call.id, event.at, leg.channel_id, leg.party)
+    return _with_leg(call, replace(leg, recorded=False)), (withheld,)
+
+
 def _call_over(call: Call, event: CallOver) -> tuple[Call, tuple[Fact, ...]]:
     stays = tuple(s if s.until_at else replace(s, until_at=max(event.at, s.from_at)) for s in call.stays)
     return _end(replace(call, stays=stays), event.at, event.cause)
@@ -418,6 +435,7 @@ STEPS: Mapping[type[CallEvent], Callable[..., tuple[Call, tuple[Fact, ...]]]] = 
     SpyStarted: _spy_started,
     SpyEnded: _spy_ended,
     RecordingEnded: _recording_ended,
+    LegUnrecorded: _leg_unrecorded,
     CallOver: _call_over,
 }
 """Event -> step; an event without a step changes nothing."""

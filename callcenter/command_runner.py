@@ -191,7 +191,7 @@ class CommandRunner:
         agent = next((leg for leg in agents if leg.who == call.agent), agents[-1])
         stay = call.stay_of(agent.channel_id)
         in_conference = stay is not None and stay.place == Place.CONFERENCE
-        return CallLegs(call.id, call.citizen.channel_id, agent.channel_id, in_conference)
+        return CallLegs(call.id, call.citizen.channel_id, agent.channel_id, in_conference, call.recorded)
 
     def _next_leg(self, call: Call, prefix: str) -> int:
         seen = [int(key.rsplit("-", 1)[1]) for key in call.legs if key.startswith(f"{prefix}-")]

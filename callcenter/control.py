@@ -54,6 +54,8 @@ class CallLegs:
     agent: ChannelId
     in_conference: bool = False
     """The agent is already in the conference: after an earlier consult."""
+    recorded: bool = True
+    """False: there was no room when the call began; whoever joins is told so and not recorded either."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +124,7 @@ class Control:
         self._unit_channel(call.call_id, leg_no)
         await self.set_aside(call)
         try:
-            return await self.ring_unit(call.call_id, target, leg_no, over)
+            return await self.ring_unit(call.call_id, target, leg_no, over, recorded=call.recorded)
         except (PbxAway, PbxRefused):
             with suppress(ControlError):  # the first error is the one to tell
                 await self.retrieve(call)
@@ -141,14 +143,20 @@ class Control:
         await self._wire.act("Redirect", fields)
 
     async def ring_unit(
-        self, call_id: CallId, target: PhoneNumber, leg_no: int, over: Exchange = Exchange.UNIT
+        self,
+        call_id: CallId,
+        target: PhoneNumber,
+        leg_no: int,
+        over: Exchange = Exchange.UNIT,
+        *,
+        recorded: bool = True,
     ) -> ConsultResult:
         """Ring one more party into the conference of the call; returns when it answered or failed.
 
         Cancelled by `drop` of `u-<call id>-<leg_no>`. Raises PbxAway, PbxRefused, OutcomeUnknown.
         """
         channel_id = self._unit_channel(call_id, leg_no)
-        variables = [("CALL_ID", call_id), ("LEG", "unit")]
+        variables = [("CALL_ID", call_id), ("LEG", "unit"), ("RECORDED", "yes" if recorded else "no")]
         number = f"PJSIP/{target.digits}@{self._endpoints[over]}"
         result = await self._wire.dial(Dial(channel_id, number, self._ring_unit_s, variables, "unit-leg"))
         return ConsultResult(channel_id, result.answered, result.reason)

@@ -20,6 +20,7 @@ import ticketing.tables
 from callcenter import agents, call_facts, call_store, commands, jobs, metrics, missed
 from callcenter.board import BoardEvent, Json
 from callcenter.calls import Call
+from callcenter.custody.unrecorded import note_withheld
 from callcenter.tables import call as call_table
 from callcenter.tables import call_event
 from callcenter.tracker import Change
@@ -63,7 +64,9 @@ async def tell(tx: AsyncConnection, ground: Ground, changes: Sequence[Change]) -
     A call that changed several times is one row with its last value; every fact is noted and told, in order.
     """
     learnt = {change.after.id: who for change in changes if (who := await _identity(tx, ground, change)) is not None}
-    await call_store.save(tx, _steps(changes, learnt), node=ground.node)
+    steps = _steps(changes, learnt)
+    await call_store.save(tx, steps, node=ground.node)
+    await note_withheld(tx, steps)
     facts = [(change, fact) for change in changes for fact in change.facts]
     await _note(tx, [fact for _, fact in facts])
     callers = learnt | await callers_of(tx, {change.after.id for change, _ in facts} - learnt.keys())
@@ -174,6 +177,7 @@ async def agent_rang(told: Told, fact: call_facts.AgentRang) -> Screens:
         "caller": await masked_of(told.tx, told.caller),
         "queue": told.change.after.queue,
         "request_type": told.change.after.request_type,
+        "recorded": told.change.after.recorded,
         "earlier_calls": earlier,
         "earlier_tickets": tickets,
     }
@@ -272,6 +276,11 @@ async def recording_finished(told: Told, fact: call_facts.RecordingFinished) -> 
     return ()
 
 
+async def recording_withheld(told: Told, fact: call_facts.RecordingWithheld) -> Screens:
+    """There is no room for the recording: who talks is told by telephone, and the screens say 未录音."""
+    return (_screen("call.not_recorded", fact, party=fact.party, recorded=False),)
+
+
 async def call_missed(told: Told, fact: call_facts.CallMissed) -> Screens:
     """Nobody spoke to the citizen: one row in the ledger, due in half an hour."""
     await missed.record(told.tx, fact, told.caller)
@@ -328,6 +337,7 @@ CHAPTERS: Mapping[type[call_facts.Fact], Chapter] = {
     call_facts.CitizenLeft: citizen_left,
     call_facts.CitizenStranded: citizen_stranded,
     call_facts.RecordingFinished: recording_finished,
+    call_facts.RecordingWithheld: recording_withheld,
     call_facts.CallMissed: call_missed,
     call_facts.CallEnded: call_ended,
 }

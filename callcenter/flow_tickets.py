@@ -12,8 +12,8 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-import recordings.service
 from callcenter import flow_dispatch, flow_matters, flow_supervision, flow_upstream, jobs
+from callcenter.archive.orders import order_package
 from callcenter.board import Board, BoardEvent, Json
 from callcenter.db import Database
 from callcenter.jobs import Job
@@ -35,6 +35,8 @@ from callcenter.vault import Vault
 from recordings import store as recording_store
 from recordings import transcripts
 from recordings.recording import SETTLED
+from recordings.retention import expiry
+from recordings.retention.rules import Basis, Rule
 from ticketing import facts, service, store
 from ticketing.aftercare import followup
 from ticketing.aftercare import sms_reply as reply
@@ -184,6 +186,7 @@ async def closed(told: Telling, fact: Fact) -> None:
     While something is promised in its reply, it waits for that (LS-056).
     """
     ticket = await store.load(told.tx, fact.ticket_id)
+    await _keep_recordings(told, ticket)
     if ticket.due(DeadlineKind.COMMITMENT) is not None:
         return
     await jobs.enqueue(
@@ -192,12 +195,21 @@ async def closed(told: Telling, fact: Fact) -> None:
 
 
 async def archived(told: Telling, fact: facts.ArchivePacked) -> None:
-    """The recordings of its call are kept as long as the package says, and never shorter."""
+    """The recordings of its call are kept as long as the package says, and never shorter; the package is ordered."""
+    await order_package(told.tx, fact.ticket_id, fact.round)
     ticket = await store.load(told.tx, fact.ticket_id)
     if ticket.call_id is not None:
         await recording_store.keep_until(told.tx, ticket.call_id, fact.recordings_keep_until)
-        if ticket.closed_at is not None:
-            await recordings.service.call_closed(told.tx, ticket.call_id, ticket.created_at, ticket.closed_at)
+        await _keep_recordings(told, ticket)
+
+
+async def _keep_recordings(told: Telling, ticket: Ticket) -> None:
+    """As many years as its policy says, from the later of call and close; a date is never brought forward."""
+    if ticket.call_id is None:
+        return
+    policy = told.ground.rules.of(ticket.policy_id, ticket.policy_version)
+    rule = Rule(policy.archive.recording_years, policy.id, policy.version, str(policy.archive.basis))
+    await expiry.call_closed(told.tx, ticket.call_id, Basis(rule, ticket.created_at, ticket.closed_at or told.now))
 
 
 async def promise_kept(told: Telling, fact: CommitmentKept) -> None:

@@ -14,8 +14,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from callcenter import cel
 from callcenter.call_parse import Naming, cel_call
+from callcenter.custody import chain_check, kept_check, recheck_work, retention_check
+from callcenter.custody.anchors import NO_PLACES, Places
 from callcenter.types import TicketId
-from recordings import audio
+from recordings.custody.ground import Ground as Custody
 from ticketing import store
 from ticketing.clocks import Clock, Period, due_at
 from ticketing.policy import Rules
@@ -25,6 +27,8 @@ SETTLE = timedelta(seconds=30)
 """A call that ended so lately may still wait for its files."""
 MOST = 50
 """Findings of one check that are listed."""
+PAGE = 1_000
+"""Tickets whose chains are read at once: a query for each took 1.4 ms, of which a tenth was the check."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +40,12 @@ class Ground:
     cel_file: Path
     node: str
     now: datetime
+    anchors: Places = NO_PLACES
+    """Second places of the audit's chain; none: a cut tail and a rewritten history cannot be seen."""
+    custody: Custody | None = None
+    """Where recordings are kept; None: only the spool is looked at."""
+    every_hash: bool = False
+    """Read every kept recording, not a sample."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,29 +159,17 @@ async def changes_in_the_book(tx: AsyncConnection, _: Ground) -> Sequence[str]:
            WHERE e.id IS NULL OR e.to_state <> t.state OR e.hash <> t.last_hash""",
     )
     broken: list[str] = []
-    for one in await _rows(tx, "SELECT id FROM ticket ORDER BY id"):
-        seq = store.broken_link(await store.chain_of(tx, TicketId(one)))
-        if seq is not None:
-            broken.append(f"ticket {one}: the chain of events breaks at {seq}")
+    ids = [TicketId(one) for one in await _rows(tx, "SELECT id FROM ticket ORDER BY id")]
+    for start in range(0, len(ids), PAGE):
+        for one, chain in (await store.chains_of(tx, ids[start : start + PAGE])).items():
+            if (seq := store.broken_link(chain)) is not None:
+                broken.append(f"ticket {one}: the chain of events breaks at {seq}")
     return [*(f"ticket {one} is not where its last event led" for one in wrong_state), *broken]
 
 
 async def recordings_kept(tx: AsyncConnection, ground: Ground) -> Sequence[str]:
-    """No recording is gone before its time, and none has changed since it was verified."""
-    rows = await tx.execute(
-        text(
-            "SELECT path, sha256 FROM recording WHERE state IN ('verified', 'repaired') AND delete_not_before > :today"
-        ),
-        {"today": ground.now.date()},
-    )
-    wrong: list[str] = []
-    for path, checksum in rows:
-        file = ground.spool / path
-        if not file.is_file():
-            wrong.append(f"recording {path} is gone before its time")
-        elif checksum and await asyncio.to_thread(audio.sha256, file) != checksum:
-            wrong.append(f"recording {path} is not what was verified")
-    return wrong
+    """No recording is gone before its time, and none has changed since it was verified or stored."""
+    return await kept_check.check(tx, ground.spool, ground.custody, ground.now, every=ground.every_hash)
 
 
 async def deadlines_reproducible(tx: AsyncConnection, ground: Ground) -> Sequence[str]:
@@ -223,6 +221,21 @@ async def jobs_owned(tx: AsyncConnection, ground: Ground) -> Sequence[str]:
     ]
 
 
+async def audit_chain_holds(tx: AsyncConnection, ground: Ground) -> Sequence[str]:
+    """No row of the audit was changed, taken out, put in or moved; its end is where the anchors say."""
+    return await chain_check.check(tx, ground.anchors, ground.now)
+
+
+async def no_recording_lost(tx: AsyncConnection, ground: Ground) -> Sequence[str]:
+    """What the check of the stores found and could not mend; every recording was read again in time."""
+    return await recheck_work.lost(tx, ground.now)
+
+
+async def deleted_by_rule(tx: AsyncConnection, _: Ground) -> Sequence[str]:
+    """Every guard of the recordings stands; whatever was deleted went by rule, with a certificate the audit knows."""
+    return await retention_check.check(tx)
+
+
 INVARIANTS: dict[str, tuple[str, Check]] = {
     "I1": ("tickets exist once", tickets_once),
     "I2": ("calls are on record and on tape", calls_recorded),
@@ -232,6 +245,9 @@ INVARIANTS: dict[str, tuple[str, Check]] = {
     "I6": ("recordings are kept and unchanged", recordings_kept),
     "I7": ("deadlines can be computed again", deadlines_reproducible),
     "I10": ("nothing is left half done", jobs_owned),
+    "I13": ("the audit's chain holds", audit_chain_holds),
+    "I14": ("no kept recording is lost", no_recording_lost),
+    "I15": ("recordings go by rule only", deleted_by_rule),
 }
 """Name -> what it says, and the check."""
 

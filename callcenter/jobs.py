@@ -239,6 +239,11 @@ class Worker:
         """Call `run` every so many seconds, in one worker of all. See callcenter.sweeps."""
         self._sweeps.add(Sweep(seconds, name, run))
 
+    def handle(self, handlers: Mapping[str, Handler], policies: Mapping[str, RetryPolicy] | None = None) -> None:
+        """More kinds of jobs, before `run`: a part of the product brings its own, with how they are tried again."""
+        self._handlers.update(handlers)
+        self._policies.update(policies or {})
+
     def stop(self) -> None:
         """Take no new job; `run` returns when the running ones are done, or put back after `grace_s`."""
         self._stopping.set()

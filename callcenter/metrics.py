@@ -82,8 +82,33 @@ HTTP_REQUESTS = Counter(
     "callcenter_http_requests", "API requests; status: its first digit", ["method", "status"], registry=REGISTRY
 )
 RECORDINGS = Counter("callcenter_recordings", "recordings looked at, by what was found", ["state"], registry=REGISTRY)
-RECORDINGS_MISSING = Gauge(
-    "callcenter_recordings_incomplete", "answered legs and files the last look could not account for", registry=REGISTRY
+RECORDING_FINDINGS = Gauge(
+    "callcenter_recording_findings",
+    "open findings about recordings and the spool, by kind: missing, short, silent, orphan, foreign...",
+    ["kind"],
+    registry=REGISTRY,
+)
+SPOOL_OLDEST_S = Gauge(
+    "callcenter_recording_spool_oldest_seconds", "age of the oldest file of ours in the spool", registry=REGISTRY
+)
+RECORDING_DAY = Gauge(
+    "callcenter_recording_day",
+    "figures of a Chinese day (today, yesterday): coverage (0 to 1), answered_s, audio_s, gap_s, unaccounted_s (must be"
+    " 0), kept, copied, uncopied, unstored, oldest_unstored_s, stored_bytes",
+    ["day", "figure"],
+    registry=REGISTRY,
+)
+STORAGE = Gauge(
+    "callcenter_storage",
+    "file system of a place (spool, store, copy): used_share (0 to 1), free_bytes, level (0 ok, 1 warn, 2 full, 3"
+    " unreadable), days_left (-1: not known, or it does not grow)",
+    ["place", "figure"],
+    registry=REGISTRY,
+)
+RECORDING_PAUSED = Gauge(
+    "callcenter_recording_paused",
+    "1 while new calls are answered and not recorded: the disk is full",
+    registry=REGISTRY,
 )
 JOBS = Counter("callcenter_jobs", "jobs and sweeps run", ["kind", "outcome"], registry=REGISTRY)
 UPSTREAM = Counter(
@@ -95,6 +120,114 @@ UPSTREAM = Counter(
 SMS_CALLBACKS = Counter("callcenter_sms_callbacks", "callbacks from the SMS gateway", ["outcome"], registry=REGISTRY)
 FORGED_EVENTS = Counter(
     "callcenter_events_not_believed", "events whose contents cannot be true and were left out", registry=REGISTRY
+)
+
+RECORDING_KEYS_WRONG = Gauge(
+    "callcenter_recording_keys_wrong",
+    "master keys that are missing or do not open what was sealed under them; above 0: bring the right key back",
+    registry=REGISTRY,
+)
+AUDIT_LINKS = Gauge("callcenter_audit_links", "rows of the audit that are in its chain", registry=REGISTRY)
+AUDIT_ANCHORED = Gauge(
+    "callcenter_audit_anchored",
+    "links the newest anchor speaks for; behind callcenter_audit_links: see to it",
+    registry=REGISTRY,
+)
+AUDIT_ANCHORS = Counter(
+    "callcenter_audit_anchors",
+    "anchors of the audit; place: file, object; outcome: written, failed, ahead (the chain was cut)",
+    ["place", "outcome"],
+    registry=REGISTRY,
+)
+RECORDING_CHECKS = Counter(
+    "callcenter_recording_checks",
+    "kept recordings read again; place: store, copy; outcome: sound, mended, lost, away",
+    ["place", "outcome"],
+    registry=REGISTRY,
+)
+RECORDINGS_IN_TROUBLE = Gauge(
+    "callcenter_recordings_in_trouble", "kept recordings damaged or missing and not mended", registry=REGISTRY
+)
+RECORDING_OLDEST_CHECK_S = Gauge(
+    "callcenter_recording_oldest_check_seconds",
+    "since the recording was read that was not read for longest; 90 days at most",
+    ["place"],
+    registry=REGISTRY,
+)
+STORE_LOST = Gauge(
+    "callcenter_store_lost", "1: a whole store of recordings is gone or not mounted", ["place"], registry=REGISTRY
+)
+MANY_READS = Counter(
+    "callcenter_many_reads", "alarms: one person saw or heard more than the work asks for", registry=REGISTRY
+)
+RECORDINGS_EXPIRED = Counter(
+    "callcenter_recordings_expired",
+    "recordings whose time is over; step: recycled, deleted",
+    ["step"],
+    registry=REGISTRY,
+)
+RECORDINGS_WAIT_FOR_TICKET = Gauge(
+    "callcenter_recordings_wait_for_ticket",
+    "recordings whose time is over and whose ticket is not archived",
+    registry=REGISTRY,
+)
+RECORDING_CLOCKS_AGREE = Gauge(
+    "callcenter_recording_clocks_agree",
+    "1 while PostgreSQL and the second clock agree; 0: nothing is deleted",
+    registry=REGISTRY,
+)
+RECORDING_REFUSALS = Counter(
+    "callcenter_recording_deletions_refused", "statements that would have lost a recording too early", registry=REGISTRY
+)
+RECORDING_GUARDS_OFF = Gauge(
+    "callcenter_recording_guards_off", "triggers that should keep recordings and do not", registry=REGISTRY
+)
+ARCHIVE_PACKAGES = Counter(
+    "callcenter_archive_packages",
+    "packages of the archive; outcome: made, week (an index), imported, failed, refused",
+    ["outcome"],
+    registry=REGISTRY,
+)
+
+BACKUP_AGE_S = Gauge(
+    "callcenter_backup_age_seconds",
+    "since the newest base, since the log was complete (wal), since the last good restore drill; +Inf: never",
+    ["what"],
+    registry=REGISTRY,
+)
+
+PLAYBACKS = Counter(
+    "callcenter_playbacks", "playbacks begun; what: recording, call, export", ["what"], registry=REGISTRY
+)
+HEARD_S = Counter("callcenter_heard_seconds", "seconds of recordings people heard", registry=REGISTRY)
+HEARD_FROM = Counter(
+    "callcenter_recordings_opened",
+    "recordings opened to be heard; place: spool, store, copy (the store's was missing or damaged), nowhere",
+    ["place"],
+    registry=REGISTRY,
+)
+HEARING_BROKE = Counter(
+    "callcenter_playbacks_broken",
+    "sounds that broke off while they played: see the audit, recording.damaged",
+    registry=REGISTRY,
+)
+EXPORTS = Counter(
+    "callcenter_recording_exports",
+    "copies of recordings asked for; outcome: made, waits, refused",
+    ["outcome"],
+    registry=REGISTRY,
+)
+RECORDING_INTAKE = Counter(
+    "callcenter_recording_intake",
+    "steps that bring recordings into the store; outcome: done, adopted, failed (tried again), away, held",
+    ["step", "outcome"],
+    registry=REGISTRY,
+)
+RECORDING_KEPT_S = Counter(
+    "callcenter_recording_kept_seconds", "audio brought into the store", ["codec"], registry=REGISTRY
+)
+RECORDINGS_TO_KEEP = Gauge(
+    "callcenter_recordings_to_keep", "verified recordings that only the spool has, at the last look", registry=REGISTRY
 )
 
 

@@ -32,10 +32,15 @@ from callcenter import (
 )
 from callcenter.ami import AmiClient
 from callcenter.app import App, load_report_kit, opened
+from callcenter.archive import work as archive_work
+from callcenter.backup import keeping as backup_keeping
 from callcenter.board import BoardEvent
 from callcenter.call_parse import WANTED
 from callcenter.command_runner import CommandRunner
 from callcenter.control import Control
+from callcenter.custody import completeness_work, guarding, intake_work, keeping_keys, playbacks, retention_work
+from callcenter.custody.disk_watch import DiskWatch
+from callcenter.custody.storage_rows import places_of
 from callcenter.listener import Listener
 from callcenter.reconciler import Reconciler
 from callcenter.settings import Settings
@@ -150,7 +155,9 @@ async def _listen(app: App, stack: AsyncExitStack) -> Running:
         await client.start()
         stack.push_async_callback(client.close)
     metrics.LISTENER_CALLS.set_function(lambda: len(listener.tracker.calls))
-    return [listener.run(), runner.run(), reconciler.run(), _beat(app, Part.LISTEN, lambda: events.up and actions.up)]
+    disks = DiskWatch(app.database, app.board, actions, settings.node, places_of(app.custody))
+    able = _beat(app, Part.LISTEN, lambda: events.up and actions.up)
+    return [listener.run(), runner.run(), reconciler.run(), disks.run(), able]
 
 
 def _ami(settings: Settings, user: str, secret: str, wanted: frozenset[str]) -> AmiClient:
@@ -227,7 +234,7 @@ async def _work(app: App, stack: AsyncExitStack) -> Running:
         )
     )
     model = await asyncio.to_thread(vosk_door.load, settings.model_dir) if settings.transcripts else None
-    about_calls = work.CallWork(app.database, app.board, app.vault, app.data, settings.spool_dir, model)
+    about_calls = work.CallWork(app.database, app.board, app.vault, app.data, app.custody, model)
     about_tickets = flow_tickets.TicketWork(app.database, app.board, ground)
     about_supervision = flow_supervision.SupervisionWork(
         app.database, app.board, app.rules, lambda tx, told, now: flow_tickets.tell(tx, ground, told, now)
@@ -235,8 +242,6 @@ async def _work(app: App, stack: AsyncExitStack) -> Running:
     reporting = await _about_reports(app)
     submitter = Submitter(app.database.transaction, sender, app.vault.number_of, app.messages.hours, tell)
     handlers: Mapping[str, jobs.Handler] = {
-        "recording.verify": about_calls.verify_recording,
-        "recordings.watch": about_calls.watch_now,
         # A worker takes only jobs it has handlers for; those of the others wait for a worker that has a model.
         **({"call.transcribe": about_calls.transcribe} if model is not None else {}),
         sms.SUBMIT_JOB: submitter,
@@ -251,7 +256,6 @@ async def _work(app: App, stack: AsyncExitStack) -> Running:
         policies={sms.SUBMIT_JOB: SUBMIT_RETRIES, upstream_outbox.SEND_JOB: upstream_outbox.RETRIES},
         on_run=_count_job,
     )
-    worker.every(20, "recordings.watch", about_calls.watch_recordings)
     worker.every(30, "sms.lost", about_tickets.give_up_lost)
     worker.every(15, "surveys.due", about_tickets.sweep_surveys)
     worker.every(60, "deadlines.due", about_tickets.sweep_deadlines)
@@ -262,8 +266,21 @@ async def _work(app: App, stack: AsyncExitStack) -> Running:
     worker.every(60, "dispatch.due", _about_dispatch(app).sweep)
     worker.every(300, "upstream.nonces", functools.partial(forget_nonces, app.database))
     worker.every(300, "reports.due", reporting.sweep)
+    await _about_custody(worker, app, stack)
     stack.callback(worker.stop)
     return [worker.run(), _beat(app, Part.WORK)]
+
+
+async def _about_custody(worker: jobs.Worker, app: App, stack: AsyncExitStack) -> None:
+    """What is done about kept recordings, the audit and the archive: each part brings its jobs and sweeps."""
+    await keeping_keys.register(worker, app.database, app.custody)
+    guarding.register(worker, app, stack)
+    archive_work.register(worker, app)
+    retention_work.register(worker, app)
+    backup_keeping.register(worker, app)
+    intake_work.register(worker, app.database, app.custody)
+    completeness_work.register(worker, completeness_work.CompletenessWork(app.database, app.custody))
+    playbacks.register(worker, app.database)
 
 
 async def _about_reports(app: App) -> "ReportWork":
@@ -329,6 +346,8 @@ async def _serve(app: App, stack: AsyncExitStack) -> Running:
         node=settings.node,
         spool=settings.spool_dir,
         version=version("callcenter"),
+        custody=app.custody,
+        archive=settings.archive_folder,
         reports=ReportDesk(load_report_kit(app.rules), settings.reports_folder, settings.report_font),
         upstream=app.upstream,
     )

@@ -2,9 +2,19 @@
 
 from sqlalchemy import MetaData
 
+import callcenter.archive.tables
+import callcenter.backup.tables
+import callcenter.custody.chain_tables
+import callcenter.custody.listening_tables
+import callcenter.custody.retention_tables
 import callcenter.sms.tables
 import callcenter.tables
 import callcenter.upstream_tables
+import recordings.completeness_tables
+import recordings.custody.recheck_tables
+import recordings.custody.tables
+import recordings.retention.tables
+import recordings.retention.triggers
 import recordings.tables
 import ticketing.aftercare.tables
 import ticketing.appraisal.tables
@@ -30,14 +40,19 @@ METADATA: tuple[MetaData, ...] = (
 
 DDL: tuple[str, ...] = (
     *callcenter.tables.DDL,
+    *callcenter.archive.tables.DDL,
+    *callcenter.custody.listening_tables.DDL,
+    *callcenter.backup.tables.DDL,
     *callcenter.sms.tables.DDL,
-    *recordings.tables.DDL,
+    *recordings.retention.triggers.DDL,
+    *recordings.completeness_tables.DDL,
     *ticketing.tables.DDL,
     *ticketing.supervision.tables.DDL,
     *ticketing.supervision.accountability_tables.DDL,
     *ticketing.supervision.roster_tables.DDL,
     *ticketing.knowledge.tables.DDL,
     *ticketing.appraisal.tables.DDL,
+    *callcenter.custody.retention_tables.DDL,
     *jobs.DDL,
 )
 """Triggers, functions and the job queue's own schema, in the order they must run, after the tables."""

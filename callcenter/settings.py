@@ -7,7 +7,7 @@ Sources, first wins: environment (`CALLCENTER_DATABASE_URL`...), then the file n
 import os
 import stat
 from pathlib import Path
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -63,6 +63,27 @@ class Settings(BaseSettings):
 
     vault_key: SecretStr = Field(description="64 hex digits; encrypts telephone numbers")
     spool_dir: Path = Field(description="where Asterisk writes recordings")
+    store_url: str = Field("", description="where recordings are kept: file:///folder or s3://bucket/prefix")
+    copy_url: str = Field("", description="their second place, best on another disk or in another room; empty: none")
+    store_options: dict[str, str] = Field({}, description="JSON for an S3 store: endpoint, access_key_id, ...")
+    copy_options: dict[str, str] = Field({}, description="the same for the second place")
+    recording_keys: str = Field("", description="file:///key/file, or plugin:module:factory for another provider")
+    recording_codec: Literal["flac", "opus"] = Field("flac", description="flac: lossless; opus: a third of its size")
+    recording_cipher: Literal["aes-256-gcm", "sm4-gcm"] = "aes-256-gcm"
+    signing_key: Path | None = Field(None, description="Ed25519 private key (PEM) that signs anchors and packages")
+    anchor_dir: Path | None = Field(None, description="second place of the audit's anchors, best on another disk")
+    digest: Literal["sha256", "sm3"] = Field("sha256", description="hash of the audit chain")
+    second_clock: str = Field(
+        "",
+        pattern=r"^(ntp://[^/?#@\s]+)?$",
+        description="ntp://host[:port]: must agree before anything is deleted; empty: never",
+    )
+    archive_dir: Path | None = Field(None, description="where archive packages are kept; default: beside spool_dir")
+    backup_dir: Path | None = Field(None, description="where base backups and the log of PostgreSQL are kept")
+    backup_database_url: SecretStr | None = Field(None, description="the database by a role with REPLICATION only")
+    backup_keys: str = Field("", description="file:///key/file of the backups: another than recording_keys")
+    backup_incoming: Path | None = Field(None, description="the log before it is sealed; default: beside spool_dir")
+
     prompts_dir: Path | None = Field(None, description="folder of <prompt>.wav; default: those in the package")
     model_dir: Path = Field(description="the Vosk model folder")
     cel_file: Path = Field(description="Asterisk's CEL file, the record of calls")
@@ -73,6 +94,16 @@ class Settings(BaseSettings):
     def reports_folder(self) -> Path:
         """Where the files of reports are kept."""
         return self.reports_dir or self.spool_dir.absolute().parent / "reports"
+
+    @property
+    def archive_folder(self) -> Path:
+        """Where packages of the archive are kept."""
+        return self.archive_dir or self.spool_dir.absolute().parent / "archive"
+
+    @property
+    def incoming_folder(self) -> Path:
+        """Where the log of PostgreSQL arrives, readable until it is sealed into backup_dir."""
+        return self.backup_incoming or self.spool_dir.absolute().parent / "wal-incoming"
 
     @model_validator(mode="after")
     def _upstream_is_whole(self) -> Self:

@@ -100,6 +100,9 @@ calendar_file = Table(
 )
 """Calendar files an operator brought in, laid over those that are shipped; the name is the file's, without .yaml."""
 
+READS = ("identity.reveal", "ticket.reveal", "recording.play", "recording.export")
+"""Deeds of the audit by which a person learns who somebody is, or hears them."""
+
 audit = Table(
     "audit",
     metadata,
@@ -110,7 +113,12 @@ audit = Table(
     Column("subject", Text, nullable=False),
     Column("ok", Boolean, nullable=False),
     Column("detail", JSONB, nullable=False, server_default=text("'{}'::jsonb")),
-    Index("audit_subject", "subject", "id"),
+    # Who saw or heard what, asked by an auditor: newest first, by subject, person, kind of deed, or time.
+    Index("audit_subject", "subject", "at"),
+    Index("audit_actor", "actor", "at"),
+    Index("audit_action", "action", "at"),
+    Index("audit_at", "at"),
+    Index("audit_reads", "at", "actor", postgresql_where=text(f"action IN {READS}")),
     # The daily look at who signed in.
     Index("audit_sign_in", "at", "actor", postgresql_where=text("action = 'session.login'")),
 )
@@ -183,7 +191,21 @@ leg = Table(
     _at("answered_at"),
     _at("ended_at"),
     Column("cause", Integer),
+    Column("recorded", Boolean, nullable=False, server_default=text("true"), comment="false: there was no room for it"),
+    Column(
+        "accounted", Boolean, nullable=False, server_default=text("false"), comment="its seconds are in leg_account"
+    ),
     _one_of("party", "citizen", "agent", "unit", "supervisor", "tap"),
+    # What the watch of recordings has not looked at yet: a handful of rows, however many legs there are.
+    Index(
+        "leg_unaccounted",
+        "ended_at",
+        "channel_id",
+        postgresql_where=text(
+            "NOT accounted AND answered_at IS NOT NULL AND ended_at IS NOT NULL"
+            " AND party IN ('citizen', 'agent', 'unit')"
+        ),
+    ),
 )
 
 talk = Table(
@@ -306,7 +328,7 @@ mark = Table(
 )
 """Places reached by readers of a stream (`cel:<node>` -> byte offset)."""
 
-APPEND_ONLY = ("audit", "agent_event", "call_event")
+APPEND_ONLY = ("audit", "audit_link", "agent_event", "call_event")
 
 REFUSE_CHANGE = """
 CREATE OR REPLACE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -323,6 +345,8 @@ def append_only(table: str) -> tuple[str, ...]:
         "FOR EACH ROW EXECUTE FUNCTION refuse_change()",
         f"CREATE TRIGGER {table}_no_truncate BEFORE TRUNCATE ON {table} "
         "FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()",
+        # ALWAYS: session_replication_role = replica does not get past them.
+        f"ALTER TABLE {table} ENABLE ALWAYS TRIGGER {table}_append_only, ENABLE ALWAYS TRIGGER {table}_no_truncate",
     )
 
 

@@ -49,6 +49,11 @@ class Vault:
         self._index_key = hashlib.sha256(b"callcenter/vault/index" + raw).digest()
         self._code_key = hashlib.sha256(b"callcenter/vault/code" + raw).digest()
         self._seal = AESGCM(hashlib.sha256(b"callcenter/vault/seal" + raw).digest())
+        self._derive_key = hashlib.sha256(b"callcenter/vault/derive" + raw).digest()
+
+    def derived(self, purpose: bytes) -> bytes:
+        """A secret of 32 bytes for another purpose; nothing of the vault can be read from it."""
+        return hmac.digest(self._derive_key, purpose, "sha256")
 
     def citizen_code(self, ticket: TicketId) -> str:
         """Eight digits that open a ticket's progress to who got them by message; nothing is stored."""

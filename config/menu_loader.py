@@ -188,6 +188,7 @@ class _QueueModel(_Strict):
 
 class _StepModel(_Strict):
     greet: list[_Name] = []
+    unrecorded: list[_Name] = []
     surge: list[_Name] = []
     say: list[_Name] = Field(min_length=1, max_length=5)
     # An elderly caller needs time for a key; more than 15 s of nothing sounds like a dead line.
@@ -204,6 +205,7 @@ class _StepModel(_Strict):
             silence=self.silence,
             keys=MappingProxyType(self.keys),
             greet=tuple(self.greet),
+            unrecorded=tuple(self.unrecorded),
             surge=tuple(self.surge),
             surge_keys=MappingProxyType(self.surge_keys),
             wait_s=self.wait_s,

@@ -58,6 +58,8 @@ def contradictions(parsed: PolicyFile) -> Iterator[tuple[str, str]]:
         yield from _unknown(f"{key}.source", condition_part.source, parsed.sources.values)
         yield from _unknown(f"{key}.grade", condition_part.grade, parsed.grades.values if parsed.grades else [])
     yield from _unknown("sources.key", parsed.sources.key, parsed.sources.values)
+    if parsed.recordings:
+        yield from _unknown("recordings.reason.types", parsed.recordings.reason.types, parsed.types.values)
     if parsed.exchange:
         yield from _unknown("exchange.sources", parsed.exchange.sources, parsed.sources.values)
     for index, contents in enumerate(parsed.reply.by_type):

@@ -34,6 +34,7 @@ SECTIONS: dict[str, str] = {
     "repeat": "重复诉求",
     "numbering": "归档编号",
     "secrecy": "保密与公开",
+    "recordings": "录音的收听与导出",
     "abuse": "恶意滋扰",
     "knowledge": "知识库",
     "supervise": "督办",
@@ -299,5 +300,15 @@ LABELS: dict[str, str] = {
     "remind": "提前提醒",
     "survey": "回访由",
     "sources": "来源",
+    "reason": "收听须说明理由",
+    "reason_basis": "收听须说明理由",
+    "unit_listens": "承办单位可收听所主办工单的通话",
+    "unit_listens_basis": "承办单位收听",
+    "exports": "导出",
+    "exports_basis": "导出",
+    "second_person_over": "每人每日超过几次须另一人批准",
+    "watermark": "水印",
+    "roles": "角色",
+    "confidential": "信息保密的",
 }
 """Key -> its name; an empty one adds nothing to the name of its section."""

@@ -17,6 +17,7 @@ from config.policy_exchange import exchange_rules
 from config.policy_follow import follow_rules
 from config.policy_knowledge import knowledge_rules
 from config.policy_models import PolicyFile
+from config.policy_recordings import hearing_rules
 from config.policy_repeat import repeat_rules
 from config.policy_reply import answer_rules, reach_rules
 from config.policy_supervise import accountability_rules, card_rules, remind_rules, roster_rules, supervise_rules
@@ -157,6 +158,7 @@ class _Builder:
             repeat=repeat_rules(file.repeat, self.cite),
             numbering=numbering(file.numbering, self.cite),
             secrecy=secrecy_rules(file.secrecy, self.cite),
+            hearing=hearing_rules(file.recordings, self.cite),
             abuse=abuse_rules(file.abuse, self.cite),
             knowledge=knowledge_rules(file.knowledge, self.cite),
             supervise=supervise_rules(file.supervise, self.cite, condition),

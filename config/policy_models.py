@@ -27,6 +27,7 @@ from config.policy_dispatch import DispatchRulesPart
 from config.policy_exchange import ExchangePart
 from config.policy_follow import FollowPart
 from config.policy_knowledge import KnowledgePart
+from config.policy_recordings import RecordingsPart
 from config.policy_repeat import RepeatPart
 from config.policy_reply import AnswerPart, ReachPart
 from config.policy_supervise import AccountabilityPart, CardsPart, RemindPart, RosterPart, SupervisePart
@@ -293,6 +294,7 @@ class PolicyFile(Strict):
     repeat: RepeatPart | None = None
     numbering: NumberingPart | None = None
     secrecy: SecrecyPart | None = None
+    recordings: RecordingsPart | None = None
     abuse: AbusePart | None = None
     knowledge: KnowledgePart | None = None
     supervise: SupervisePart | None = None

@@ -116,7 +116,8 @@ class QueueRules:
 class Step:
     """One question. Prompts are names; a key pressed during `greet` or `surge` counts but does not cut them short.
 
-    greet: said once, when the step is entered. surge: said after it while the emergency flag is on.
+    greet: said once, when the step is entered; unrecorded: in its place when the call is not recorded, none says the
+    same in both. surge: said after it while the emergency flag is on.
     say: said each time the question is put; a key cuts it short. wait_s: silence after the last prompt that
     counts as an answer, 0.5-15. tries: how often the question is put at most, 1-5. wrong: said before the
     question is put again because of a wrong key.
@@ -126,6 +127,7 @@ class Step:
     silence: Target
     keys: Mapping[str, Target]
     greet: tuple[str, ...] = ()
+    unrecorded: tuple[str, ...] = ()
     surge: tuple[str, ...] = ()
     surge_keys: Mapping[str, Target] = field(default_factory=dict)
     wait_s: float = 3.0
@@ -153,12 +155,14 @@ class Menu:
 class MenuContext:
     """What is true when the call comes in. now: aware. is_workday: of the local date of `now`, by the work calendar.
 
-    surge: the emergency flag. full, closed: queues that take nobody at the moment, whatever their hours say.
+    surge: the emergency flag. recorded: false while there is no room for recordings. full, closed: queues that take
+    nobody at the moment, whatever their hours say.
     """
 
     now: datetime
     is_workday: bool
     surge: bool = False
+    recorded: bool = True
     full: frozenset[QueueName] = frozenset()
     closed: frozenset[QueueName] = frozenset()
 
@@ -296,7 +300,8 @@ def _target_of(position: Position, step: Step, digit: str) -> Target | None:
 def _enter(position: Position) -> Move:
     step = position.menu.steps[position.step]
     surge = step.surge if position.context.surge else ()
-    whole = [Play(prompt, whole=True) for prompt in (*step.greet, *surge)]
+    greet = step.greet if position.context.recorded else step.unrecorded or step.greet
+    whole = [Play(prompt, whole=True) for prompt in (*greet, *surge)]
     return replace(position, put=1), (*whole, *_question(step))
 
 

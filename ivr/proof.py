@@ -70,7 +70,7 @@ def prompts_of(menu: Menu) -> Iterator[tuple[str, str]]:
     """(key, prompt) of every prompt the menu can play."""
     yield "callback_said", menu.callback_said
     for name, step in menu.steps.items():
-        for part in ("greet", "surge", "say"):
+        for part in ("greet", "unrecorded", "surge", "say"):
             yield from ((f"steps.{name}.{part}", prompt) for prompt in getattr(step, part))
         if step.wrong:
             yield f"steps.{name}.wrong", step.wrong

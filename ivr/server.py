@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -83,9 +84,10 @@ class IvrServer:
             known_id = call_id(environment.unique_id)
         except BadCallId as wrong:
             raise EnvironmentRefused("agi_uniqueid is no call id; set systemname in asterisk.conf") from wrong
-        status = environment.arguments[0] if environment.arguments else ""
-        call = IncomingCall(known_id, environment.script, status)
-        context = await self._context(call)
+        said = environment.arguments[0] if environment.arguments else ""
+        first = environment.script == "ivr"
+        call = IncomingCall(known_id, environment.script, "" if first else said, recorded=not first or said != "no")
+        context = replace(await self._context(call), recorded=call.recorded)
         await run_menu(agi, self._menus[environment.script], call, context, self._prompts)
 
     async def _context(self, call: IncomingCall) -> MenuContext:

@@ -35,11 +35,15 @@ from ivr.menu import (
 
 @dataclass(frozen=True, slots=True)
 class IncomingCall:
-    """The call a menu is asked for. script: `ivr` or `after-queue`. queue_status: why the queue let it go, or ''."""
+    """The call a menu is asked for. script: `ivr` or `after-queue`. queue_status: why the queue let it go, or ''.
+
+    recorded: false when there is no room for its recording; the greeting then says so.
+    """
 
     call_id: CallId
     script: str
     queue_status: str = ""
+    recorded: bool = True
 
 
 ContextFor = Callable[[IncomingCall], Awaitable[MenuContext]]

@@ -12,11 +12,11 @@ import struct
 import subprocess
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
@@ -36,6 +36,11 @@ _RAW_RATES = {".sln": 8_000, ".slin": 8_000, ".sln16": 16_000, ".sln48": 48_000}
 _PCM, _EXTENSIBLE = 1, 0xFFFE
 
 
+Opener = Callable[[], BinaryIO]
+"""Opens audio that is not a file of its own: kept, decrypted as it is read. What it raises passes through."""
+Source = Path | Opener
+
+
 class UnreadableAudio(Exception):
     """The file cannot be decoded as audio; the other files go on. Try to play it, or convert it to WAV."""
 
@@ -43,6 +48,10 @@ class UnreadableAudio(Exception):
         super().__init__(f"{path}: {why}")
         self.path = path
         self.why = why
+
+
+KEPT = Path("kept recording")
+"""The name of audio that has none, in errors."""
 
 
 class EmptyAudio(UnreadableAudio):
@@ -171,8 +180,22 @@ def sha256(path: Path) -> str:
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[Stream]:
-    """The samples of any audio file. Blocks are never empty. Raises UnreadableAudio, EmptyAudio, also while reading."""
+def opened(source: Source) -> Iterator[Stream]:
+    """The samples of any audio file, or of kept audio (FLAC or Opus; nothing of it is written to a disk).
+
+    Blocks are never empty. Raises UnreadableAudio, EmptyAudio, also while reading; for kept audio also what opening
+    and reading it raises.
+    """
+    if isinstance(source, Path):
+        with _opened_file(source) as stream:
+            yield stream
+    else:
+        with source() as file, _opened_kept(file) as stream:
+            yield stream
+
+
+@contextmanager
+def _opened_file(path: Path) -> Iterator[Stream]:
     try:
         if path.stat().st_size == 0:
             raise EmptyAudio(path, "is empty (0 bytes)")
@@ -193,16 +216,75 @@ def opened(path: Path) -> Iterator[Stream]:
         yield stream
 
 
+@contextmanager
+def _opened_kept(file: BinaryIO) -> Iterator[Stream]:
+    witnessed = Witness(file)
+    with io.BufferedReader(witnessed) as buffered:
+        try:
+            sound = soundfile.SoundFile(buffered)
+        except soundfile.LibsndfileError as error:
+            witnessed.testify()
+            raise UnreadableAudio(KEPT, f"is not audio: {error.error_string}") from error
+        with sound:
+            yield Stream(sound.samplerate, _witnessed_blocks(sound, witnessed))
+
+
+def _witnessed_blocks(sound: soundfile.SoundFile, witnessed: "Witness") -> Iterator[bytes]:
+    try:
+        yield from _sound_blocks(KEPT, sound)
+    finally:
+        witnessed.testify()
+
+
+class Witness(io.RawIOBase):
+    """A file whose errors are remembered: libsndfile takes an error of its reader for the end of the file."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._error: Exception | None = None
+
+    def testify(self) -> None:
+        """Raises the first error there was."""
+        if self._error is not None:
+            raise self._error
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._file.tell()
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        return self._file.seek(offset, whence)
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]  # what RawIOBase gives is writable
+        try:
+            piece = self._file.read(len(buffer))
+        except Exception as error:
+            self._error = self._error or error
+            return 0
+        buffer[: len(piece)] = piece
+        return len(piece)
+
+
 def _plain_blocks(path: Path, pcm: Pcm) -> Iterator[bytes]:
-    step = BLOCK_BYTES - BLOCK_BYTES % (2 * pcm.channels)
+    for block in samples_of(path, pcm, BLOCK_BYTES // (2 * pcm.channels)):
+        yield block.tobytes() if pcm.channels == 1 else _mono(block, pcm.channels)
+
+
+def samples_of(path: Path, pcm: Pcm, frames: int) -> Iterator[npt.NDArray[np.int16]]:
+    """The samples of a plain file, at most `frames` at a time, one row each and one column a channel."""
     left = pcm.size_bytes
     with path.open("rb") as file:
         file.seek(pcm.offset)
-        while left > 0 and (block := file.read(min(step, left))):
+        while left > 0 and (block := file.read(min(frames * 2 * pcm.channels, left))):
             left -= len(block)
-            whole = block[: len(block) - len(block) % (2 * pcm.channels)]
+            whole = len(block) - len(block) % (2 * pcm.channels)
             if whole:
-                yield whole if pcm.channels == 1 else _mono(np.frombuffer(whole, "<i2"), pcm.channels)
+                yield np.frombuffer(block[:whole], "<i2").reshape(-1, pcm.channels)
 
 
 def _mono(samples: npt.NDArray[Any], channels: int) -> bytes:

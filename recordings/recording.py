@@ -354,18 +354,3 @@ def unaccounted_s(leg: AnsweredLeg, audio_s: float, gaps: Iterable[Gap]) -> floa
             reached = end
     left_s = leg.seconds - audio_s - explained_s
     return left_s if left_s > tolerance_s(leg.seconds) else 0.0
-
-
-def retention_floor(recorded_at: datetime, closed_at: datetime | None = None) -> date:
-    """The first Chinese date on which a recording may be deleted: three years and a day after the later of both.
-
-    The extra day is for leap days: 2024-02-29 plus three years is 2027-02-28, a day short; kept until 2027-03-01.
-    Source: 龙胜 第十四条, 电话录音至少保存3年.
-    """
-    later = recorded_at if closed_at is None else max(recorded_at, closed_at)
-    day = later.astimezone(CHINA).date()
-    try:
-        anniversary = day.replace(year=day.year + 3)
-    except ValueError:
-        anniversary = date(day.year + 3, 2, 28)
-    return anniversary + timedelta(days=1)

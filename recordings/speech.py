@@ -12,7 +12,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict
 
 from callcenter.types import ChannelId, Party
-from recordings.audio import UnreadableAudio, opened
+from recordings.audio import Source, UnreadableAudio, opened
 from recordings.vosk_door import Model, Recogniser
 from recordings.words import Line, Transcript, UnreadLeg, Word, joined, ordered
 
@@ -24,11 +24,11 @@ BEHIND_CALLS = 10
 
 @dataclass(frozen=True, slots=True)
 class LegAudio:
-    """One leg's file; `offset_s` is when its audio starts on the call's clock (answer of the call = 0)."""
+    """One leg's audio; `offset_s` is when it starts on the call's clock (answer of the call = 0)."""
 
     party: Party
     channel_id: ChannelId
-    path: Path
+    source: Source
     offset_s: float = 0.0
 
 
@@ -60,12 +60,12 @@ def transcript_json(path: Path, words: Sequence[Word]) -> TranscriptJson:
     )
 
 
-def utterances(path: Path, model: Model) -> Iterator[tuple[Word, ...]]:
-    """The words of a file, one tuple for what was said between two pauses. Blocking.
+def utterances(source: Source, model: Model) -> Iterator[tuple[Word, ...]]:
+    """The words of a file or of kept audio, one tuple for what was said between two pauses. Blocking.
 
-    Raises UnreadableAudio (EmptyAudio) for a file that is not audio.
+    Raises UnreadableAudio (EmptyAudio) for what is not audio, and what opening and reading kept audio raises.
     """
-    with opened(path) as stream:
+    with opened(source) as stream:
         recogniser = Recogniser(model, stream.sample_rate)
         step = int(stream.sample_rate * PIECE_S) * 2
         for block in stream.blocks:
@@ -87,7 +87,7 @@ def transcribe_file(path: Path, model: Model) -> tuple[Word, ...]:
 async def transcribe_call(legs: Sequence[LegAudio], model: Model) -> Transcript:
     """What everybody said, in order, on the call's clock; legs are decoded in parallel, one thread a core.
 
-    A leg that cannot be read does not stop the others: it is named in `unread`.
+    A leg that cannot be read does not stop the others: it is named in `unread`. What a store raises, stops it all.
     """
     loop = asyncio.get_running_loop()
     heard = await asyncio.gather(*(loop.run_in_executor(_workers(), _leg_lines, leg, model) for leg in legs))
@@ -100,7 +100,7 @@ def _leg_lines(leg: LegAudio, model: Model) -> tuple[Line, ...] | UnreadLeg:
     try:
         return tuple(
             Line(leg.party, leg.channel_id, tuple(word.shifted(leg.offset_s) for word in words))
-            for words in utterances(leg.path, model)
+            for words in utterances(leg.source, model)
         )
     except UnreadableAudio as error:
         return UnreadLeg(leg.party, leg.channel_id, error.why)

@@ -23,8 +23,8 @@ from recordings.recording import (
     State,
     Unusable,
     Verdict,
-    retention_floor,
 )
+from recordings.retention.rules import retention_floor
 
 _R = tables.recording.c
 _G = tables.recording_gap.c

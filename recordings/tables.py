@@ -1,4 +1,4 @@
-"""Tables of recordings, gaps, transcripts and live words (SQLAlchemy Core) and the triggers that guard them."""
+"""Tables of recordings, gaps, transcripts and live words (SQLAlchemy Core); recordings.retention.triggers guards."""
 
 from enum import StrEnum
 
@@ -29,7 +29,8 @@ from recordings.recording import Cause, Kind, Problem, State
 metadata = MetaData()
 
 
-def _one_of(column: str, values: type[StrEnum]) -> CheckConstraint:
+def one_of(column: str, values: type[StrEnum]) -> CheckConstraint:
+    """A CHECK that the column holds one of these words (or nothing)."""
     listed = ", ".join(f"'{value}'" for value in values)
     return CheckConstraint(f"{column} IN ({listed})", name=f"{column}_known")
 
@@ -54,14 +55,16 @@ recording = Table(
     Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
     Column("delete_not_before", Date, nullable=False),
     UniqueConstraint("channel_id", "kind"),
-    _one_of("kind", Kind),
-    _one_of("party", Party),
-    _one_of("state", State),
-    _one_of("problem", Problem),
+    one_of("kind", Kind),
+    one_of("party", Party),
+    one_of("state", State),
+    one_of("problem", Problem),
     CheckConstraint("path !~ '(^/|\\.\\.)'", name="path_inside_spool"),
     CheckConstraint("sha256 ~ '^[0-9a-f]{64}$'", name="sha256_shape"),
     CheckConstraint("duration_s >= 0 AND size_bytes >= 0", name="sizes_not_negative"),
 )
+# Figures of a day; rows come in order of time, so the small index does.
+Index("recording_created", recording.c.created_at, postgresql_using="brin")
 Index(
     "recording_unsettled",
     recording.c.created_at,
@@ -81,8 +84,8 @@ recording_gap = Table(
     Column("cause", Text, nullable=False),
     Column("noted_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
     UniqueConstraint("call_id", "channel_id", "cause", "from_at"),
-    _one_of("party", Party),
-    _one_of("cause", Cause),
+    one_of("party", Party),
+    one_of("cause", Cause),
     CheckConstraint("until_at > from_at", name="gap_has_length"),
 )
 
@@ -111,7 +114,7 @@ transcript_line = Table(
     Column("text", Text, nullable=False),
     Column("words", JSONB, nullable=False, comment="[{word, start_s, end_s, conf}]"),
     Column("confidence", Double, nullable=False),
-    _one_of("party", Party),
+    one_of("party", Party),
 )
 
 live_word = Table(
@@ -127,52 +130,5 @@ live_word = Table(
     Column("conf", Double, nullable=False),
     Column("words", JSONB, nullable=False, comment="[{word, start_s, end_s, conf}]"),
     Column("final", Boolean, nullable=False),
-    _one_of("party", Party),
+    one_of("party", Party),
 )
-
-_GUARD_RECORDING = """
-CREATE OR REPLACE FUNCTION recording_guard() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN
-    IF TG_OP = 'TRUNCATE' THEN
-        RAISE EXCEPTION 'recordings are kept until delete_not_before; TRUNCATE is refused'
-            USING ERRCODE = 'restrict_violation';
-    END IF;
-    IF TG_OP = 'DELETE' THEN
-        IF OLD.delete_not_before > (now() AT TIME ZONE 'Asia/Shanghai')::date THEN
-            RAISE EXCEPTION 'recording % is kept until %', OLD.id, OLD.delete_not_before
-                USING ERRCODE = 'restrict_violation';
-        END IF;
-        RETURN OLD;
-    END IF;
-    IF NEW.delete_not_before < OLD.delete_not_before THEN
-        RAISE EXCEPTION 'recording % is kept until %; the date is never brought forward',
-            OLD.id, OLD.delete_not_before USING ERRCODE = 'restrict_violation';
-    END IF;
-    IF (NEW.call_id, NEW.channel_id, NEW.kind, NEW.party, NEW.created_at)
-        IS DISTINCT FROM (OLD.call_id, OLD.channel_id, OLD.kind, OLD.party, OLD.created_at) THEN
-        RAISE EXCEPTION 'whose recording % is does not change', OLD.id USING ERRCODE = 'restrict_violation';
-    END IF;
-    RETURN NEW;
-END $$
-"""
-
-_GUARD_GAP = """
-CREATE OR REPLACE FUNCTION recording_gap_guard() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN
-    RAISE EXCEPTION 'recording_gap is append-only; % is refused', TG_OP USING ERRCODE = 'restrict_violation';
-END $$
-"""
-
-DDL: tuple[str, ...] = (
-    _GUARD_RECORDING,
-    "CREATE OR REPLACE TRIGGER recording_row_guard BEFORE UPDATE OR DELETE ON recording "
-    "FOR EACH ROW EXECUTE FUNCTION recording_guard()",
-    "CREATE OR REPLACE TRIGGER recording_truncate_guard BEFORE TRUNCATE ON recording "
-    "FOR EACH STATEMENT EXECUTE FUNCTION recording_guard()",
-    _GUARD_GAP,
-    "CREATE OR REPLACE TRIGGER recording_gap_row_guard BEFORE UPDATE OR DELETE ON recording_gap "
-    "FOR EACH ROW EXECUTE FUNCTION recording_gap_guard()",
-    "CREATE OR REPLACE TRIGGER recording_gap_truncate_guard BEFORE TRUNCATE ON recording_gap "
-    "FOR EACH STATEMENT EXECUTE FUNCTION recording_gap_guard()",
-)
-"""Executed after the tables exist; safe to execute again."""

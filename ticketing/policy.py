@@ -9,6 +9,7 @@ from datetime import date, datetime
 from enum import StrEnum
 
 from ticketing.aftercare.follow_rules import FollowRules
+from ticketing.aftercare.hearing_rules import HearingRules
 from ticketing.aftercare.repeat_rules import RepeatRules
 from ticketing.aftercare.reply_rules import AnswerRules, ReachRules
 from ticketing.aftercare.reply_rules import Precision as Precision
@@ -322,6 +323,7 @@ class Policy:
     repeat: RepeatRules | None = None
     numbering: Numbering | None = None
     secrecy: SecrecyRules | None = None
+    hearing: HearingRules | None = None
     abuse: AbuseRules | None = None
     knowledge: KnowledgeRules | None = None
     requester_kinds: tuple[str, ...] = ()

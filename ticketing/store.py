@@ -6,6 +6,7 @@ turns and the second sees what the first did.
 
 import hashlib
 import json
+from collections.abc import Collection
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, date, datetime
 from typing import Any
@@ -200,6 +201,17 @@ async def chain_of(tx: AsyncConnection, ticket_id: TicketId) -> tuple[tuple[Entr
     """Every event of a ticket in order, each with the hash it names and the hash it has."""
     query = select(_event).where(_event.c.ticket_id == ticket_id).order_by(_event.c.seq)
     return tuple((_entry(row), row["prev_hash"], row["hash"]) for row in (await tx.execute(query)).mappings())
+
+
+async def chains_of(
+    tx: AsyncConnection, ids: Collection[TicketId]
+) -> dict[TicketId, tuple[tuple[Entry, str, str], ...]]:
+    """The chains of many tickets in one query; a ticket without events has an empty one."""
+    query = select(_event).where(_event.c.ticket_id.in_(ids)).order_by(_event.c.ticket_id, _event.c.seq)
+    found: dict[TicketId, list[tuple[Entry, str, str]]] = {one: [] for one in ids}
+    for row in (await tx.execute(query)).mappings():
+        found[row["ticket_id"]].append((_entry(row), row["prev_hash"], row["hash"]))
+    return {one: tuple(chain) for one, chain in found.items()}
 
 
 def broken_link(chain: tuple[tuple[Entry, str, str], ...]) -> int | None:

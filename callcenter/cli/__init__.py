@@ -25,12 +25,21 @@ def fail(message: str) -> typer.Exit:
 def main() -> None:
     """Entry point; also the script `callcenter`."""
     from callcenter.cli import (  # noqa: F401 - they register commands
+        archive,
+        backup,
         calendar,
         coverage,
         look,
         policy_clocks,
         policy_pages,
         processes,
+        recordings,
+        recordings_findings,
+        recordings_keys,
+        recordings_recheck,
+        recordings_retention,
+        recordings_storage,
+        recordings_whose,
         reports,
         show,
         speech_tools,

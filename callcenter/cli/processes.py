@@ -28,11 +28,15 @@ def settings_or_fail() -> "Settings":
 
 def _run(parts: "frozenset[Part]") -> None:
     from callcenter import log
+    from callcenter.custody.opening import CustodyNotSet
     from callcenter.parts import run
     from callcenter.reports.fonts import FontMissing
+    from callcenter.signing import SigningKeyWrong
     from callcenter.vault import VaultKeyMalformed
     from config.problems import ConfigWrong
     from ivr.server import PromptsMissing
+    from recordings.custody.keys import KeyFileWrong
+    from recordings.custody.objects import StoreWrong
     from recordings.vosk_door import BrokenModel, NoModel
 
     settings = settings_or_fail()
@@ -41,6 +45,12 @@ def _run(parts: "frozenset[Part]") -> None:
         asyncio.run(run(settings, parts))
     except (ConfigWrong, PromptsMissing, NoModel, BrokenModel, FontMissing) as error:
         raise fail(str(error)) from None
+    except (KeyFileWrong, SigningKeyWrong) as error:
+        raise fail(str(error)) from None
+    except CustodyNotSet:
+        raise fail("CALLCENTER_STORE_URL and CALLCENTER_RECORDING_KEYS must be set; see docs/recordings.md") from None
+    except StoreWrong as error:
+        raise fail(f"{error}: a store is file:///folder, memory:// or s3://bucket/prefix") from None
     except VaultKeyMalformed:
         raise fail("CALLCENTER_VAULT_KEY must be 64 hex digits; make one with: openssl rand -hex 32") from None
     except OSError as error:

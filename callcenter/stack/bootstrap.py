@@ -37,6 +37,8 @@ PROGRAMS = {
 """A program we need and the Debian or Ubuntu package it comes in."""
 FONT = ("fonts-wqy-microhei", Path("/usr/share/fonts/truetype/wqy/wqy-microhei.ttc"))
 """A font with Chinese characters for reports: the package and the file it brings."""
+FAKE_CLOCK = ("libfaketime", Path("/usr/lib"), "*/faketime/libfaketime.so.1")
+"""Moves the clock of a private PostgreSQL, for the tests of retention: the package and where its file lies."""
 FETCHERS = {"mmdebstrap": ("mmdebstrap", "debian-archive-keyring")}
 """The same for what fetches a private Asterisk."""
 ASTERISK_TREE = ("--include=asterisk,asterisk-modules", "sid")
@@ -71,7 +73,7 @@ def main() -> int:
 
 
 def programs() -> str:
-    """What the distribution has: Kannel, espeak-ng, ffmpeg, a Chinese font; what fetches Asterisk and makes a venv."""
+    """What the distribution has: Kannel, espeak-ng, ffmpeg, a Chinese font, libfaketime; what set-up itself needs."""
     missing = _missing_packages()
     if not missing:
         return "all there"
@@ -149,6 +151,7 @@ def _missing_packages() -> list[str]:
     """Packages to install, each once."""
     packages = [package for program, package in PROGRAMS.items() if not _which(program)]
     packages += [] if FONT[1].is_file() else [FONT[0]]
+    packages += [] if any(FAKE_CLOCK[1].glob(FAKE_CLOCK[2])) else [FAKE_CLOCK[0]]
     try:
         import ensurepip  # noqa: F401 - Debian ships it apart
     except ImportError:

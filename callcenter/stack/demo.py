@@ -17,6 +17,8 @@ from typing import Any
 import aiohttp
 
 from callcenter import invariants
+from callcenter.archive import checking
+from callcenter.custody.opening import ground_of
 from callcenter.stack.clerks import Clerks, StepMissing
 from callcenter.stack.hotline import Api, Hotline
 from callcenter.stack.people import HANDLING_UNIT
@@ -223,13 +225,30 @@ class Demo:
         self.timeline.step("录音可播放", seconds=mix["duration_s"], files=len(listed), sha256=str(mix["sha256"])[:12])
         settings = self.hotline.stack.settings()
         ground = invariants.Ground(
-            self.rules, settings.spool_dir, settings.cel_file, settings.node, invariants.utc_now()
+            self.rules,
+            settings.spool_dir,
+            settings.cel_file,
+            settings.node,
+            invariants.utc_now(),
+            custody=ground_of(settings),
         )
         async with self.hotline.database.transaction() as tx:
             found = await invariants.verify(tx, ground)
         if found:
             raise StepMissing("; ".join(f"{one.invariant}: {one.sentence}" for one in found))
         self.timeline.step("核验：所有不变式成立", invariants=len(invariants.INVARIANTS))
+        await self._package(settings.archive_folder, settings.signing_key)
+
+    async def _package(self, folder: Path, key: Path | None) -> None:
+        """The ticket's package, checked as a stranger would: by the file and the public key alone."""
+        auditor = await self.hotline.sign_in("auditor")
+
+        async def made() -> bool:
+            return bool((await auditor.get(f"/api/tickets/{self.ticket}/packages"))["rows"])
+
+        await self._until("the package of the archive is made", made)
+        path, held = await asyncio.to_thread(_verified, folder, self.ticket, key)
+        self.timeline.step("档案包已生成，离线核验通过（BagIt、签名、事件链、录音）", path=path, files=held.files)
 
     async def _until(self, what: str, ready: Callable[[], Any]) -> Any:
         """Ask until the answer is yes. Raises StepMissing after FINISH_WITHIN_S."""
@@ -240,6 +259,13 @@ class Demo:
                 return answer
         except TimeoutError:
             raise StepMissing(f"not within {FINISH_WITHIN_S:.0f} s: {what}") from None
+
+
+def _verified(folder: Path, ticket: str, key: Path | None) -> tuple[Path, checking.Verified]:
+    """The package of a ticket that was archived once, and what its check found. Blocking."""
+    [path] = folder.glob(f"*/*/{ticket}-r*.tar")
+    trusted = [key.with_name(key.name + ".pub").read_bytes()] if key else []
+    return path, checking.verify(path, trusted=trusted)
 
 
 async def events(api: Api) -> Any:

@@ -36,6 +36,7 @@ class Secrets:
     database_owner: str = field(default_factory=_token)
     database_app: str = field(default_factory=_token)
     database_asterisk: str = field(default_factory=_token)
+    database_backup: str = field(default_factory=_token)
     agents: dict[str, str] = field(default_factory=lambda: {agent: _token() for agent in AGENTS})
     """SIP password by extension."""
 

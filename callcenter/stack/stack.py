@@ -15,7 +15,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from callcenter.settings import Settings
-from callcenter.stack import guard, pids, ports, postgres, secrets
+from callcenter.stack import guard, keyfiles, pids, ports, postgres, secrets
 from callcenter.stack.asterisk import Asterisk, CelDatabase
 from callcenter.stack.folder import RunFolder
 from callcenter.stack.handset import Handsets
@@ -194,6 +194,22 @@ class Stack:
             "sms_all_day": self.options.sms_all_day,
             "wrap_up_s": self.options.wrap_up_s,
             "upstream_system": "upstream",
+            **self._custody_settings(),
+        }
+
+    def _custody_settings(self) -> dict[str, object]:
+        """Where recordings are kept; the second places of a private stack are only other folders."""
+        at = self.folder.path
+        return {
+            "store_url": (at / "store").as_uri(),
+            "copy_url": (at / "store-copy").as_uri(),
+            "recording_keys": keyfiles.recording_keys(at / "keys").as_uri(),
+            "signing_key": keyfiles.signing_key(at / "keys"),
+            "anchor_dir": at / "anchors",
+            "archive_dir": at / "archive",
+            "backup_dir": at / "backup",
+            "backup_keys": keyfiles.backup_key(at / "keys").as_uri(),
+            "backup_incoming": at / "wal-incoming",
         }
 
     def _secret_settings(self) -> dict[str, str]:
@@ -205,6 +221,7 @@ class Stack:
             "sms_callback_token": self.secrets.sms_callback_token,
             "upstream_secret": self.secrets.upstream,
             "vault_key": self.secrets.vault_key,
+            "backup_database_url": self.postgres.url(role=postgres.BACKUP),
         }
 
     async def _boot_sms(self) -> None:

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Annotated, Any
 
 from pydantic import Field
-from sqlalchemy import select
+from sqlalchemy import exists, select
 
 from callcenter import commands
 from callcenter.audit import Audited, note
@@ -20,12 +20,17 @@ api = Routes("calls")
 AGENTS = frozenset({Role.AGENT})
 SUPERVISORS = frozenset({Role.SUPERVISOR})
 READERS = frozenset({Role.AGENT, Role.SUPERVISOR, Role.REVIEWER, Role.AUDITOR, Role.ADMIN})
-_CALLS = select(call, identity.c.masked).outerjoin(identity, identity.c.id == call.c.caller)
+_WITHHELD = exists().where(leg.c.call_id == call.c.id, leg.c.recorded.is_(False))
+_CALLS = select(call, identity.c.masked, (~_WITHHELD).label("recorded")).outerjoin(
+    identity, identity.c.id == call.c.caller
+)
 RESULT_WITHIN_S = 45.0
 """A consult rings for 30 s; its answer comes within this time."""
 
 
 class CallRow(Out):
+    """recorded: false when there was no room for recordings (未录音); the gaps say so leg by leg."""
+
     id: str
     direction: str
     caller: str
@@ -37,6 +42,7 @@ class CallRow(Out):
     agent_answered_at: datetime | None
     ended_at: datetime | None
     exit_reason: str | None
+    recorded: bool
 
 
 class CallPage(Out):
@@ -60,6 +66,7 @@ class LegRow(Out):
     answered_at: datetime | None
     ended_at: datetime | None
     cause: int | None
+    recorded: bool
 
 
 class TalkRow(Out):
@@ -289,6 +296,7 @@ def _call_row(row: Any) -> CallRow:
         agent_answered_at=row.agent_answered_at,
         ended_at=row.ended_at,
         exit_reason=row.exit_reason,
+        recorded=row.recorded,
     )
 
 
@@ -301,6 +309,7 @@ def _leg_row(row: Any) -> LegRow:
         answered_at=row.answered_at,
         ended_at=row.ended_at,
         cause=row.cause,
+        recorded=row.recorded,
     )
 
 

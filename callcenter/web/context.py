@@ -19,6 +19,7 @@ from callcenter.types import Actor, AgentId, Role
 from callcenter.upstream import UpstreamLink
 from callcenter.vault import Vault
 from callcenter.web.problems import NotSignedIn, Problem
+from recordings.custody.ground import Ground as Custody
 from ticketing.policy import Rules
 
 COOKIE = "callcenter_session"
@@ -47,6 +48,9 @@ class Services:
     node: str
     spool: Path
     version: str
+    custody: Custody
+    archive: Path | None = None
+    """Where packages of the archive are kept."""
     upstream: UpstreamLink | None = None
     """The platform above, where one is connected."""
     regulation: Callable[[str], Rules | None] = _no_other

@@ -1,6 +1,6 @@
 """Is it alive, is it ready: for load balancers, probes and the operator."""
 
-import shutil
+import asyncio
 from datetime import datetime, timedelta
 from typing import Annotated
 
@@ -8,15 +8,16 @@ from aiohttp import web
 from pydantic import Field
 
 from callcenter import heartbeat, surge
+from callcenter.backup import marks as backup_marks
 from callcenter.board import BoardAway
+from callcenter.custody import chain_work, storage_words
+from callcenter.custody.disk_watch import room_of
 from callcenter.db import DatabaseAway
 from callcenter.types import Role
 from callcenter.web.context import Context
 from callcenter.web.router import In, Out, Routes
 
 api = Routes("health")
-LOW_DISK = 0.05
-"""Below this share of free space recordings are in danger."""
 COMMANDERS = frozenset({Role.SUPERVISOR, Role.ADMIN})
 
 
@@ -50,14 +51,15 @@ async def readyz(ctx: Context) -> web.Response:
     except BoardAway:
         parts["board"] = "Redis does not answer; screens do not update, calls and tickets go on"
     try:
-        usage = shutil.disk_usage(ctx.services.spool)
-        if usage.free / usage.total < LOW_DISK:
-            parts["disk"] = f"{usage.free // 2**20} MiB left for recordings"
+        parts["disk"] = storage_words.of_room(await asyncio.to_thread(room_of, ctx.services.spool))
     except OSError as error:
         parts["disk"] = f"the folder of recordings cannot be read: {error.strerror}"
     if parts["database"] == "ok":
         async with ctx.transaction() as tx:
             ages = await heartbeat.ages(tx, ctx.now)
+            parts |= await backup_marks.parts(tx, ctx.now)
+            parts["audit"] = await chain_work.state(tx)
+            parts |= await storage_words.parts(tx, ctx.now)
         parts |= {f"process {n}": "ok" if s < heartbeat.STALE_S else f"silent for {s:.0f} s" for n, s in ages.items()}
     ready = parts["database"] == "ok"
     return web.json_response({"ready": ready, "parts": parts}, status=200 if ready else 503)

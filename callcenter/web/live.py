@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from aiohttp import web
 
 from callcenter import accounts
-from callcenter.board import Board, BoardAway, BoardEvent
+from callcenter.board import AUDITORS, Board, BoardAway, BoardEvent
 from callcenter.types import Role
 from callcenter.web.context import Context
 from callcenter.web.router import Routes
@@ -117,6 +117,8 @@ def may_see(ctx: Context, event: BoardEvent) -> bool:
         return True
     if ctx.person.roles <= {Role.UNIT, Role.UNIT_HEAD}:
         return event.kind.startswith(ABOUT_UNITS) and event.data.get("unit") == ctx.person.unit
+    if event.audience == AUDITORS:
+        return ctx.has(Role.AUDITOR)
     return not event.audience or event.audience == ctx.person.extension
 
 

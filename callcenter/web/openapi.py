@@ -69,7 +69,7 @@ def _operation(route: Route, names: Any) -> dict[str, Any]:
 
 
 def _security(route: Route) -> list[dict[str, Any]]:
-    if route.door is not None:
+    if route.door is not None and route.roles is None:
         return [{"signature": []}]
     return [] if route.roles is None else [{"session": []}, {"bearer": []}]
 

@@ -1,21 +1,38 @@
-"""A recording as a WAV over HTTP: our own header over the samples that are there, any part of it by Range (RFC 9110).
+"""A sound as a WAV over HTTP: any part of it by Range (RFC 9110), and every frame of it that was sent is written down.
 
-The path comes from the database, never from a request, and is opened only as a plain file inside the spool.
-Blocking functions; call them in a thread.
+The path comes from the database, never from a request. One open sound a request, one block on its way.
 """
 
-import os
+import asyncio
+import logging
 import re
-import stat
-import struct
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from datetime import UTC, datetime
+from typing import TypeVar
 
-from recordings import audio
+from aiohttp import web
 
-HEADER_BYTES = 44
+from callcenter import metrics
+from callcenter.audit import Audited, note
+from callcenter.custody import playbacks
+from callcenter.custody.playbacks import Hearing, Progress
+from callcenter.custody.playing import Distrust
+from callcenter.db import Database, DatabaseAway
+from callcenter.types import RecordingId
+from recordings.custody.objects import StoreAway
+from recordings.listening.sounds import BROKEN, Wav
+
+log = logging.getLogger(__name__)
+
 BLOCK_BYTES = 64 * 1024
-_RANGE = re.compile(r"bytes=([0-9]{0,18})-([0-9]{0,18})")
+WRITTEN_DOWN_EVERY_S = 10.0
+"""What was heard is written down so often while it plays; a process that dies loses no more."""
+DAMAGED = "recording.damaged"
+LONGEST_DIGITS = 18
+_RANGE = re.compile(rf"bytes=([0-9]{{0,{LONGEST_DIGITS}}})-([0-9]{{0,{LONGEST_DIGITS}}})")
+_T = TypeVar("_T")
 
 
 class NotPlayable(Exception):
@@ -31,59 +48,14 @@ class RangeNotThere(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Sound:
-    """An open file seen as a WAV: `head`, then `samples_bytes` from `offset` of the file. Close `fd` when done."""
+class Played:
+    """A sound for one request. name: of the file, ASCII. recordings: what it is made of."""
 
-    fd: int
-    head: bytes
-    offset: int
-    samples_bytes: int
-
-    @property
-    def size_bytes(self) -> int:
-        """Length of the whole WAV."""
-        return len(self.head) + self.samples_bytes
-
-    def read(self, at: int, most: int) -> bytes:
-        """Up to `most` bytes of the WAV from `at`; the end of the header and the start of the samples are two reads."""
-        if at < len(self.head):
-            return self.head[at : at + most]
-        begun = at - len(self.head)
-        return os.pread(self.fd, min(most, self.samples_bytes - begun), self.offset + begun)
-
-
-def open_sound(spool: Path, name: str) -> Sound:
-    """The recording `name` of the spool. Raises NotPlayable, also for whatever is not a plain file right in it."""
-    folder = spool.resolve()
-    path = folder / name
-    try:
-        if Path(os.path.realpath(path)).parent != folder:
-            raise NotPlayable
-        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
-    except (OSError, ValueError):
-        raise NotPlayable from None
-    try:
-        return _sound(fd, path)
-    except BaseException:
-        os.close(fd)
-        raise
-
-
-def _sound(fd: int, path: Path) -> Sound:
-    if not stat.S_ISREG(os.fstat(fd).st_mode):
-        raise NotPlayable
-    pcm = audio.pcm_of(path)
-    if pcm is None or pcm.size_bytes == 0:
-        raise NotPlayable
-    return Sound(fd, wav_header(pcm.size_bytes, pcm.sample_rate, pcm.channels), pcm.offset, pcm.size_bytes)
-
-
-def wav_header(samples_bytes: int, rate: int, channels: int) -> bytes:
-    """The 44 bytes before 16-bit PCM samples (RIFF WAVE, format 1)."""
-    frame = 2 * channels
-    form = struct.pack("<HHIIHH", 1, channels, rate, rate * frame, frame, 16)
-    size = struct.pack("<I", samples_bytes + HEADER_BYTES - 8)
-    return b"RIFF" + size + b"WAVEfmt " + struct.pack("<I", 16) + form + b"data" + struct.pack("<I", samples_bytes)
+    wav: Wav
+    name: str
+    tag: str
+    hearing: Hearing
+    recordings: Sequence[RecordingId]
 
 
 def part_of(asked: str, size_bytes: int) -> tuple[int, int] | None:
@@ -106,3 +78,118 @@ def part_of(asked: str, size_bytes: int) -> tuple[int, int] | None:
 
 def _refuse(size_bytes: int) -> tuple[int, int]:
     raise RangeNotThere(size_bytes)
+
+
+def asked_part(request: web.Request, played: Played) -> tuple[int, int] | None:
+    """The part that is asked for, unless the sound is no longer the one the player began with (If-Range).
+
+    Raises RangeNotThere.
+    """
+    same = request.headers.get("If-Range", "")
+    asked = request.headers.get("Range", "")
+    return part_of(asked, played.wav.size_bytes) if not same or same == f'"{played.tag}"' else None
+
+
+async def in_thread(work: Callable[[], _T]) -> _T:
+    """Blocking work to its end: who is cancelled meanwhile waits for it, so that nothing is closed that is read."""
+    task = asyncio.ensure_future(asyncio.to_thread(work))
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait([task])
+        raise
+
+
+class Sending:
+    """One answer: the part on its way, and what of it has left."""
+
+    def __init__(self, database: Database, distrust: Distrust, played: Played, playback: int) -> None:
+        self._database, self._distrust = database, distrust
+        self._played, self._playback = played, playback
+        self._progress = Progress()
+        self._written_s = time.monotonic()
+
+    async def send(self, request: web.Request, part: tuple[int, int] | None) -> web.StreamResponse:
+        """What was sent is written down, however it ends."""
+        response = self._response(part)
+        try:
+            await response.prepare(request)
+            await self._blocks(request, response, part or (0, self._played.wav.size_bytes))
+        except ConnectionError:
+            # The listener stopped; what was sent was a playback all the same.
+            return response
+        except Exception:
+            # Half an answer is on its way; nothing else may follow it on this connection.
+            _break_off(request)
+            raise
+        finally:
+            await asyncio.shield(self._write_down())
+        return response
+
+    def _response(self, part: tuple[int, int] | None) -> web.StreamResponse:
+        wav = self._played.wav
+        first, end = part or (0, wav.size_bytes)
+        headers = {
+            "Content-Type": "audio/wav",
+            "Content-Disposition": f'attachment; filename="{self._played.name}"',
+            "Accept-Ranges": "bytes",
+            "ETag": f'"{self._played.tag}"',
+        }
+        response = web.StreamResponse(status=206 if part else 200, headers=headers)
+        if part:
+            response.headers["Content-Range"] = f"bytes {first}-{end - 1}/{wav.size_bytes}"
+        response.content_length = end - first
+        return response
+
+    async def _blocks(self, request: web.Request, response: web.StreamResponse, part: tuple[int, int]) -> None:
+        at, end = part
+        while at < end:
+            block = await self._block(request, at, min(BLOCK_BYTES, end - at))
+            if not block:
+                return
+            # Counted first: a connection that breaks here may have carried it. The last block leaves when all of them
+            # are written down, so that nobody has heard to the end what nobody knows of.
+            self._progress.sent(*self._played.wav.frames_in(at, at + len(block)))
+            at += len(block)
+            if at >= end or time.monotonic() - self._written_s > WRITTEN_DOWN_EVERY_S:
+                await self._write_down()
+            await response.write(block)
+        await response.write_eof()
+
+    async def _block(self, request: web.Request, at: int, most: int) -> bytes:
+        """Empty when the sound breaks: then the answer ends short of what it promised, so it is not taken for whole."""
+        try:
+            return await in_thread(lambda: self._played.wav.read(at, most))
+        except (*BROKEN, StoreAway) as error:
+            self._distrust.add(self._played.recordings)
+            metrics.HEARING_BROKE.inc()
+            hearing = self._played.hearing
+            detail: dict[str, str | int] = {
+                "call": hearing.call_id,
+                "error": f"{type(error).__name__}: {error}"[:200],
+                "at_byte": at,
+            }
+            log.warning("a sound broke while it played", extra={"subject": hearing.subject, **detail})
+            async with self._database.transaction() as tx:
+                await note(tx, Audited(hearing.actor, DAMAGED, hearing.subject, ok=False, detail=detail))
+            _break_off(request)
+            return b""
+
+    async def _write_down(self) -> None:
+        """Raises DatabaseAway while it plays, which ends it: what cannot be written down is not played on."""
+        spans = self._progress.taken()
+        self._written_s = time.monotonic()
+        if not spans:
+            return
+        now = datetime.now(UTC)
+        try:
+            async with self._database.transaction() as tx:
+                await playbacks.heard(tx, self._playback, spans, now)
+        except DatabaseAway:
+            log.exception("what was heard is not written down", extra={"playback": self._playback, "frames": spans})
+            raise
+
+
+def _break_off(request: web.Request) -> None:
+    if request.transport is not None:
+        request.transport.close()

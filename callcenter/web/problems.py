@@ -11,11 +11,15 @@ from pydantic import ValidationError
 from sqlalchemy.exc import TimeoutError as NoFreeConnection
 
 from callcenter import agents, commands, control_errors, db, flow_tickets, missed, upstream, vault
+from callcenter.archive.store import NoPackage
+from callcenter.custody import exports, retention_desk
 from callcenter.reports.figures import NoReportsHere
 from callcenter.reports.orders import FileNotKept, ReportUnknown
 from callcenter.types import BadNumber
 from callcenter.web.passwords import PasswordWeak
 from callcenter.web.playback import NotPlayable, RangeNotThere
+from recordings.retention import holds
+from recordings.retention import rules as retention_rules
 from recordings.store import NoRecording
 from ticketing import clocks, policy, record, store, tasks
 from ticketing import upstream as handed_down
@@ -79,8 +83,24 @@ STATUS: dict[type[Exception], int] = {
     vault.IdentityUnknown: 404,
     BadNumber: 422,
     NoRecording: 404,
+    holds.NoHold: 404,
+    holds.HoldEnded: 409,
+    holds.ReasonTooShort: 422,
+    holds.NotShorter: 422,
+    holds.ReleaseAsked: 409,
+    holds.NothingAsked: 409,
+    holds.SamePerson: 403,
+    retention_rules.NeverEarlier: 409,
+    retention_desk.NoCall: 404,
+    retention_desk.StillKept: 409,
     NotPlayable: 404,
     RangeNotThere: 416,
+    exports.NotTranscribed: 409,
+    exports.ExportUnknown: 404,
+    exports.ExportOver: 410,
+    exports.ExportWaits: 403,
+    exports.ExportNotYours: 409,
+    exports.ExportSettled: 409,
     record.TicketNotFound: 404,
     units_store.UnitNotFound: 404,
     upstream.NotFromUpstream: 401,
@@ -98,6 +118,7 @@ STATUS: dict[type[Exception], int] = {
     knowledge_questions.QuestionAnswered: 409,
     tasks.TaskNotFound: 404,
     releases.ReleaseNotFound: 404,
+    NoPackage: 404,
     appraisal_terms.BadTerm: 422,
     reports_store.ReportNotFound: 404,
     ReportUnknown: 404,

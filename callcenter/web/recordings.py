@@ -1,46 +1,60 @@
 """Recordings of calls: which there are, how they sound, what was said in them. Every playback is kept."""
 
-import asyncio
-import os
-from datetime import datetime, timedelta
+import hashlib
+from datetime import datetime
+from typing import Annotated, Literal
 
 from aiohttp import web
-from sqlalchemy import func, select
-from sqlalchemy.ext.asyncio import AsyncConnection
+from pydantic import Field
 
 from callcenter.audit import Audited, note
-from callcenter.tables import audit, call
-from callcenter.types import CallId, Party, RecordingId, Role
+from callcenter.custody import playing
+from callcenter.custody.playbacks import Hearing
+from callcenter.custody.playing import Piece, legs_of, open_call, open_piece
+from callcenter.types import CallId, Party, RecordingId
 from callcenter.web.context import Context
-from callcenter.web.playback import BLOCK_BYTES, NotPlayable, RangeNotThere, Sound, open_sound, part_of
-from callcenter.web.problems import NotFound, problem_of, respond
-from callcenter.web.router import Out, Routes
+from callcenter.web.listening import (
+    DISTRUST,
+    LISTENERS,
+    Asked,
+    hearable,
+    only_ids,
+    opened,
+    reason_of,
+    refuse,
+    send,
+)
+from callcenter.web.playback import Played, in_thread
+from callcenter.web.problems import NotFound
+from callcenter.web.router import Out, Query, Routes
 from recordings import store, transcripts
-from recordings.recording import Gap, Recording, State
+from recordings.listening.peaks import drawn, peaks_of
+from recordings.listening.sounds import Sound, Wav
+from recordings.recording import Gap, Kind
+from recordings.store import NoRecording
 from recordings.words import PARTY_NAMES, Line, LiveWords, Word
 from ticketing.prefill.masks import mask_text, masked_words
 from ticketing.prefill.words import Word as Masked
 
-api = Routes("recordings")
-LISTENERS = frozenset({Role.AGENT, Role.SUPERVISOR, Role.REVIEWER, Role.AUDITOR})
-PLAYED = "recording.play"
-ONE_PLAYBACK = timedelta(minutes=10)
-"""A player asks for many parts of one file; within this time they are one playback."""
-PLAYABLE = frozenset({State.COMPLETE, State.VERIFIED, State.REPAIRED, State.SUSPECT})
+api = Routes("recordings", only_ids)
 
 
 class RecordingRow(Out):
     """kind: leg (what one party said) or mix (both sides). state: expected, complete, verified, repaired, missing
-    or suspect, then `problem` says what is wrong. delete_not_before: local date."""
+    or suspect, then `problem` says what is wrong. custody: prepared, stored, recycled or deleted, null while it is only
+    in the spool. offset_s: its place on the call's clock, as the words of the transcript are. delete_not_before: local
+    date."""
 
     id: int
     party: str
     kind: str
     state: str
     problem: str | None
+    custody: str | None
     playable: bool
     started_at: datetime | None
     ended_at: datetime | None
+    offset_s: float
     duration_s: float | None
     size_bytes: int | None
     sha256: str | None
@@ -58,8 +72,29 @@ class GapRow(Out):
 
 
 class RecordingList(Out):
+    """begins_s: where the sound of the whole call begins on its clock, 0 or before."""
+
     recordings: list[RecordingRow]
     gaps: list[GapRow]
+    begins_s: float
+
+
+class PeakQuery(Query):
+    buckets: Annotated[int, Field(ge=10, le=20_000)] = 1_000
+
+
+class Peaks(Out):
+    """values: loudest sample of each step, 0 to 255."""
+
+    step_s: float
+    offset_s: float
+    values: list[int]
+
+
+class CallAsked(Asked):
+    """view: stereo is the citizen on the left, agent and units on the right."""
+
+    view: Literal["stereo"] = "stereo"
 
 
 class WordRow(Out):
@@ -99,41 +134,89 @@ class TranscriptText(Out):
 async def list_recordings(ctx: Context, call_id: str) -> RecordingList:
     """一通电话的录音与缺失时段"""
     async with ctx.transaction() as tx:
-        await _known(tx, call_id)
-        files = await store.recordings_of(tx, [CallId(call_id)])
+        if await hearable(tx, ctx, call_id) is None:
+            raise NotFound
+        pieces = await playing.pieces_of(tx, CallId(call_id))
         gaps = await store.gaps_of(tx, [CallId(call_id)])
-    return RecordingList(recordings=[_recording(one) for one in files], gaps=[_gap(one) for one in gaps])
+    return RecordingList(
+        recordings=[_recording(one) for one in pieces],
+        gaps=[_gap(one) for one in gaps],
+        begins_s=playing.begins_s(pieces),
+    )
 
 
 @api.get("/api/recordings/{recording_id}/audio", LISTENERS)
-async def play(ctx: Context, recording_id: int) -> web.StreamResponse:
-    """播放或下载录音（WAV），支持 Range 分段；每次播放都有记录"""
-    now = ctx.now
+async def play(ctx: Context, recording_id: int, query: Asked) -> web.StreamResponse:
+    """播放或下载录音（WAV），支持 Range 分段；每次播放都有记录，规定须说明理由的请填写理由"""
+    subject = f"recording:{recording_id}"
+    piece, reason = await _allowed(ctx, RecordingId(recording_id), query)
+    sound = await opened(ctx, subject, lambda: open_piece(ctx.services.custody, piece, DISTRUST))
+    one = piece.recording
+    name = f"{one.call_id}_{one.party if one.kind is Kind.LEG else 'mix'}.wav"
+    return await send(ctx, _played(ctx, sound, name, subject, reason, [piece], piece.tag))
+
+
+@api.get("/api/calls/{call_id}/audio", LISTENERS)
+async def play_call(ctx: Context, call_id: str, query: CallAsked) -> web.StreamResponse:
+    """播放整通电话：左声道为市民，右声道为话务员和承办单位；支持 Range 分段，每次播放都有记录"""
+    subject = f"call:{call_id}"
     async with ctx.transaction() as tx:
-        found = await store.recording_of(tx, RecordingId(recording_id))
-    try:
-        sound = await asyncio.to_thread(open_sound, ctx.services.spool, found.path)
-    except NotPlayable:
-        async with ctx.transaction() as tx:
-            await note(tx, Audited(ctx.actor, PLAYED, f"recording:{recording_id}", ok=False))
-        raise
-    try:
+        found = await hearable(tx, ctx, call_id)
+        pieces = await playing.pieces_of(tx, found.call_id) if found else ()
+    if found is None:
+        await refuse(ctx, subject)
+        raise NotFound
+    reason = reason_of(ctx, query, found)
+    sound = await opened(ctx, subject, lambda: open_call(ctx.services.custody, pieces, DISTRUST))
+    legs = legs_of(pieces)
+    parts = ";".join(f"{one.recording.id} {one.tag} {one.offset_s}" for one in legs)
+    tag = hashlib.sha256(parts.encode()).hexdigest()
+    return await send(ctx, _played(ctx, sound, f"{call_id}_stereo.wav", subject, reason, legs, tag))
+
+
+@api.get("/api/recordings/{recording_id}/peaks", LISTENERS)
+async def read_peaks(ctx: Context, recording_id: int, query: PeakQuery) -> Peaks:
+    """录音的波形轮廓，供播放条显示"""
+    subject = f"recording:{recording_id}"
+    piece, _ = await _allowed(ctx, RecordingId(recording_id), None)
+    outline = piece.kept.contents.peaks if piece.kept and piece.kept.readable and piece.kept.contents else b""
+    if not outline:
+        sound = await opened(ctx, subject, lambda: open_piece(ctx.services.custody, piece, DISTRUST))
         try:
-            part = _part(ctx.request, found, sound.size_bytes)
-        except RangeNotThere as error:
-            return _beyond(ctx, error)
+            outline = await in_thread(lambda: peaks_of(sound))
+        finally:
+            await in_thread(sound.close)
+    step_s, values = drawn(outline, query.buckets)
+    return Peaks(step_s=step_s, offset_s=piece.offset_s, values=list(values))
+
+
+async def _allowed(ctx: Context, recording_id: RecordingId, asked: Asked | None) -> tuple[Piece, str]:
+    """The recording and why it is heard; asked None: it is only looked at. Raises NoRecording for foreign ones too."""
+    try:
         async with ctx.transaction() as tx:
-            await _note_playback(tx, ctx, found, now)
-        return await _send(ctx.request, sound, found, part)
-    finally:
-        os.close(sound.fd)
+            piece = await playing.piece_of(tx, recording_id)
+            found = await hearable(tx, ctx, piece.recording.call_id)
+            if found is None:
+                raise NoRecording
+    except NoRecording:
+        await refuse(ctx, f"recording:{recording_id}")
+        raise
+    return piece, "" if asked is None else reason_of(ctx, asked, found)
+
+
+def _played(
+    ctx: Context, sound: Sound, name: str, subject: str, reason: str, pieces: tuple[Piece, ...] | list[Piece], tag: str
+) -> Played:
+    heard = Hearing(ctx.actor, subject, pieces[0].recording.call_id, sound.rate, reason)
+    return Played(Wav(sound), name, tag, heard, [one.recording.id for one in pieces])
 
 
 @api.get("/api/calls/{call_id}/transcript", LISTENERS)
 async def read_transcript(ctx: Context, call_id: str) -> TranscriptText:
     """通话转写，逐句逐词带时间；号码以星号遮蔽。通话中为实时转写"""
     async with ctx.transaction() as tx:
-        await _known(tx, call_id)
+        if await hearable(tx, ctx, call_id) is None:
+            raise NotFound
         await note(tx, Audited(ctx.actor, "transcript.read", f"call:{call_id}"))
         kept = await transcripts.transcript_of(tx, CallId(call_id))
         live = () if kept else await transcripts.live_of(tx, CallId(call_id))
@@ -143,80 +226,19 @@ async def read_transcript(ctx: Context, call_id: str) -> TranscriptText:
     return TranscriptText(final=True, model=kept.model, lines=[_line(line) for line in kept.lines], unread=unread)
 
 
-def _beyond(ctx: Context, error: RangeNotThere) -> web.Response:
-    """416, with the length there is (RFC 9110 15.5.17)."""
-    told = problem_of(error)
-    assert told is not None
-    answer = respond(told, ctx.request_id)
-    answer.headers["Content-Range"] = f"bytes */{error.size_bytes}"
-    return answer
-
-
-async def _known(tx: AsyncConnection, call_id: str) -> None:
-    if (await tx.execute(select(call.c.id).where(call.c.id == call_id))).one_or_none() is None:
-        raise NotFound
-
-
-async def _note_playback(tx: AsyncConnection, ctx: Context, found: Recording, now: datetime) -> None:
-    """One audit row a playback, however many parts the player asks for, and whichever part it begins with."""
-    subject, who = f"recording:{found.id}", str(ctx.actor)
-    before = (audit.c.subject == subject, audit.c.action == PLAYED, audit.c.actor == who, audit.c.ok)
-    last = (await tx.execute(select(func.max(audit.c.at)).where(*before))).scalar_one()
-    if last is None or now - last > ONE_PLAYBACK:
-        await note(tx, Audited(ctx.actor, PLAYED, subject, detail={"call": found.call_id}))
-
-
-def _part(request: web.Request, found: Recording, size_bytes: int) -> tuple[int, int] | None:
-    """The part that is asked for, unless the file is no longer the one the player began with (If-Range)."""
-    same = request.headers.get("If-Range", "")
-    asked = request.headers.get("Range", "")
-    return part_of(asked, size_bytes) if not same or same == _tag(found) else None
-
-
-def _tag(found: Recording) -> str:
-    return f'"{found.sha256 or "unverified"}"'
-
-
-async def _send(
-    request: web.Request, sound: Sound, found: Recording, part: tuple[int, int] | None
-) -> web.StreamResponse:
-    first, end = part or (0, sound.size_bytes)
-    response = web.StreamResponse(status=206 if part else 200, headers=_headers(found))
-    if part:
-        response.headers["Content-Range"] = f"bytes {first}-{end - 1}/{sound.size_bytes}"
-    response.content_length = end - first
-    await response.prepare(request)
-    try:
-        while first < end and (block := await asyncio.to_thread(sound.read, first, min(BLOCK_BYTES, end - first))):
-            await response.write(block)
-            first += len(block)
-        await response.write_eof()
-    except ConnectionError:
-        # The listener stopped; what was sent was a playback all the same.
-        return response
-    return response
-
-
-def _headers(found: Recording) -> dict[str, str]:
-    party = found.party if found.kind == "leg" else "mix"
-    return {
-        "Content-Type": "audio/wav",
-        "Content-Disposition": f'attachment; filename="{found.call_id}_{party}.wav"',
-        "Accept-Ranges": "bytes",
-        "ETag": _tag(found),
-    }
-
-
-def _recording(one: Recording) -> RecordingRow:
+def _recording(piece: Piece) -> RecordingRow:
+    one = piece.recording
     return RecordingRow(
         id=one.id,
         party=one.party,
         kind=one.kind,
         state=one.state,
         problem=one.problem,
-        playable=one.state in PLAYABLE,
+        custody=piece.kept.custody if piece.kept else None,
+        playable=piece.playable,
         started_at=one.started_at,
         ended_at=one.ended_at,
+        offset_s=piece.offset_s,
         duration_s=one.duration_s,
         size_bytes=one.size_bytes,
         sha256=one.sha256,

@@ -23,7 +23,7 @@ NUL_IN_JSON = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 
 Handler = Callable[..., Awaitable[Any]]
 Door = Callable[[Any], Awaitable[None]]
-"""Looks at the request, given its Context, before anything of it is read; for programs that do not sign in."""
+"""Looks at the request, given its Context, before anything of it is read: who a program is, what an address holds."""
 
 
 class In(BaseModel):

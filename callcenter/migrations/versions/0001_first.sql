@@ -1,6 +1,87 @@
 -- The first shape of the database: tables, indexes, triggers, the job queue. Frozen: a change is a new revision.
 -- Statements are parted by a line that holds only --;
 
+CREATE TABLE archived_package (
+    id BIGINT GENERATED ALWAYS AS IDENTITY,
+    source TEXT NOT NULL,
+    iso_year INTEGER NOT NULL,
+    iso_week INTEGER NOT NULL,
+    path TEXT NOT NULL,
+    sha256 TEXT NOT NULL,
+    size_bytes BIGINT NOT NULL,
+    key TEXT NOT NULL,
+    made_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    imported_at TIMESTAMP WITH TIME ZONE,
+    imported_by TEXT,
+    ticket_id TEXT NOT NULL,
+    round INTEGER NOT NULL,
+    number TEXT,
+    archived_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    files INTEGER NOT NULL,
+    last_hash TEXT NOT NULL,
+    secret BOOLEAN NOT NULL,
+    document JSONB NOT NULL,
+    PRIMARY KEY (id),
+    CONSTRAINT source_known CHECK (source IN ('here', 'imported')),
+    CONSTRAINT imported_when CHECK ((source = 'imported') = (imported_at IS NOT NULL)),
+    CONSTRAINT path_inside_folder CHECK (path !~ '(^/|\.\.)'),
+    CONSTRAINT sha256_shape CHECK (sha256 ~ '^[0-9a-f]{64}$'),
+    CONSTRAINT week_known CHECK (iso_week BETWEEN 1 AND 53),
+    UNIQUE (path),
+    UNIQUE (sha256)
+)
+--;
+COMMENT ON COLUMN archived_package.path IS 'in the archive''s folder'
+--;
+COMMENT ON COLUMN archived_package.key IS 'fingerprint of the key that signed it'
+--;
+COMMENT ON COLUMN archived_package.document IS 'what it is about; nothing of the citizen'
+--;
+CREATE INDEX archived_package_by_number ON archived_package (number)
+--;
+CREATE INDEX archived_package_by_ticket ON archived_package (ticket_id, round)
+--;
+CREATE INDEX archived_package_by_week ON archived_package (iso_year, iso_week, id)
+--;
+CREATE INDEX archived_package_made ON archived_package (made_at) WHERE source = 'here'
+--;
+CREATE UNIQUE INDEX archived_package_once ON archived_package (ticket_id, round) WHERE source = 'here'
+--;
+CREATE TABLE archived_week (
+    id BIGINT GENERATED ALWAYS AS IDENTITY,
+    source TEXT NOT NULL,
+    iso_year INTEGER NOT NULL,
+    iso_week INTEGER NOT NULL,
+    path TEXT NOT NULL,
+    sha256 TEXT NOT NULL,
+    size_bytes BIGINT NOT NULL,
+    key TEXT NOT NULL,
+    made_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    imported_at TIMESTAMP WITH TIME ZONE,
+    imported_by TEXT,
+    part INTEGER NOT NULL CHECK (part >= 0),
+    packages INTEGER NOT NULL,
+    last INTEGER NOT NULL,
+    PRIMARY KEY (id),
+    CONSTRAINT source_known CHECK (source IN ('here', 'imported')),
+    CONSTRAINT imported_when CHECK ((source = 'imported') = (imported_at IS NOT NULL)),
+    CONSTRAINT path_inside_folder CHECK (path !~ '(^/|\.\.)'),
+    CONSTRAINT sha256_shape CHECK (sha256 ~ '^[0-9a-f]{64}$'),
+    CONSTRAINT week_known CHECK (iso_week BETWEEN 1 AND 53),
+    UNIQUE (path),
+    UNIQUE (sha256)
+)
+--;
+COMMENT ON COLUMN archived_week.path IS 'in the archive''s folder'
+--;
+COMMENT ON COLUMN archived_week.key IS 'fingerprint of the key that signed it'
+--;
+COMMENT ON COLUMN archived_week.last IS 'the last number given out in the week'
+--;
+CREATE INDEX archived_week_by_week ON archived_week (iso_year, iso_week, id)
+--;
+CREATE UNIQUE INDEX archived_week_once ON archived_week (iso_year, iso_week, part) WHERE source = 'here'
+--;
 CREATE TABLE audit (
     id BIGINT GENERATED ALWAYS AS IDENTITY,
     at TIMESTAMP WITH TIME ZONE DEFAULT clock_timestamp() NOT NULL,
@@ -12,9 +93,17 @@ CREATE TABLE audit (
     PRIMARY KEY (id)
 )
 --;
+CREATE INDEX audit_action ON audit (action, at)
+--;
+CREATE INDEX audit_actor ON audit (actor, at)
+--;
+CREATE INDEX audit_at ON audit (at)
+--;
+CREATE INDEX audit_reads ON audit (at, actor) WHERE action IN ('identity.reveal', 'ticket.reveal', 'recording.play', 'recording.export')
+--;
 CREATE INDEX audit_sign_in ON audit (at, actor) WHERE action = 'session.login'
 --;
-CREATE INDEX audit_subject ON audit (subject, id)
+CREATE INDEX audit_subject ON audit (subject, at)
 --;
 CREATE TABLE calendar_file (
     name TEXT NOT NULL CONSTRAINT name_shape CHECK (name ~ '^[a-z][a-z0-9-]{1,31}$'),
@@ -108,6 +197,102 @@ CREATE TABLE mark (
     PRIMARY KEY (name)
 )
 --;
+CREATE TABLE playback (
+    id BIGINT GENERATED ALWAYS AS IDENTITY,
+    subject TEXT NOT NULL,
+    call_id TEXT NOT NULL,
+    actor TEXT NOT NULL,
+    reason TEXT DEFAULT '' NOT NULL,
+    began_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    last_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    parts INTEGER DEFAULT 0 NOT NULL,
+    rate INTEGER NOT NULL,
+    heard INT8MULTIRANGE DEFAULT '{}' NOT NULL,
+    seconds_heard DOUBLE PRECISION DEFAULT 0 NOT NULL,
+    ended_at TIMESTAMP WITH TIME ZONE,
+    PRIMARY KEY (id),
+    CONSTRAINT playback_sane CHECK (rate > 0 AND parts >= 0 AND seconds_heard >= 0)
+)
+--;
+COMMENT ON COLUMN playback.subject IS 'recording:ID, call:ID (both sides) or export:ID'
+--;
+COMMENT ON COLUMN playback.heard IS 'frames that were sent'
+--;
+CREATE INDEX ix_playback_call_id ON playback (call_id)
+--;
+CREATE INDEX playback_actor ON playback (actor, began_at)
+--;
+CREATE INDEX playback_idle ON playback (last_at) WHERE ended_at IS NULL
+--;
+CREATE UNIQUE INDEX playback_open ON playback (actor, subject) WHERE ended_at IS NULL
+--;
+CREATE TABLE recording_export (
+    id BIGINT GENERATED ALWAYS AS IDENTITY,
+    recording_id BIGINT NOT NULL,
+    call_id TEXT NOT NULL,
+    actor TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    made_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    ends_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    muted INT8MULTIRANGE NOT NULL,
+    watermark TEXT NOT NULL,
+    second_person TEXT NOT NULL,
+    approved_by TEXT,
+    approved_at TIMESTAMP WITH TIME ZONE,
+    PRIMARY KEY (id),
+    CONSTRAINT watermark_known CHECK (watermark IN ('inaudible', 'audible')),
+    CONSTRAINT export_second_person CHECK (approved_by <> actor),
+    CONSTRAINT export_approved_whole CHECK ((approved_by IS NULL) = (approved_at IS NULL)),
+    CONSTRAINT export_ends CHECK (ends_at > made_at)
+)
+--;
+COMMENT ON COLUMN recording_export.muted IS 'frames that are silent: long numbers were said there'
+--;
+COMMENT ON COLUMN recording_export.second_person IS 'why another must approve; empty: nobody has to'
+--;
+CREATE INDEX ix_recording_export_recording_id ON recording_export (recording_id)
+--;
+CREATE INDEX recording_export_actor ON recording_export (actor, made_at)
+--;
+CREATE INDEX recording_export_waiting ON recording_export (id) WHERE second_person <> '' AND approved_by IS NULL
+--;
+CREATE TABLE restore_drill (
+    id BIGINT GENERATED ALWAYS AS IDENTITY,
+    at TIMESTAMP WITH TIME ZONE NOT NULL,
+    base TEXT NOT NULL,
+    ok BOOLEAN NOT NULL,
+    newest_live_at TIMESTAMP WITH TIME ZONE,
+    newest_restored_at TIMESTAMP WITH TIME ZONE,
+    rpo_s FLOAT,
+    answered_s FLOAT,
+    rto_s FLOAT,
+    segments INTEGER DEFAULT 0 NOT NULL,
+    recordings INTEGER DEFAULT 0 NOT NULL,
+    findings JSONB NOT NULL,
+    PRIMARY KEY (id),
+    CONSTRAINT ok_without_findings CHECK (ok = (jsonb_array_length(findings) = 0))
+)
+--;
+COMMENT ON COLUMN restore_drill.at IS 'when it began'
+--;
+COMMENT ON COLUMN restore_drill.base IS 'stamp of the base backup; empty: there was none'
+--;
+COMMENT ON COLUMN restore_drill.newest_live_at IS 'newest moment known of the live database'
+--;
+COMMENT ON COLUMN restore_drill.newest_restored_at IS 'newest commit in the restored one'
+--;
+COMMENT ON COLUMN restore_drill.rpo_s IS 'seconds between the two: what would have been lost'
+--;
+COMMENT ON COLUMN restore_drill.answered_s IS 'until the restored database answered'
+--;
+COMMENT ON COLUMN restore_drill.rto_s IS 'until everything was checked'
+--;
+COMMENT ON COLUMN restore_drill.segments IS 'of the log, replayed'
+--;
+COMMENT ON COLUMN restore_drill.recordings IS 'opened from the store''s copy'
+--;
+COMMENT ON COLUMN restore_drill.findings IS 'sentences'
+--;
 CREATE TABLE upstream_message (
     id BIGINT GENERATED ALWAYS AS IDENTITY,
     key TEXT NOT NULL,
@@ -174,6 +359,40 @@ CREATE TABLE agent (
     CONSTRAINT desired_known CHECK (desired IN ('logged_out', 'ready', 'paused', 'wrap_up')),
     UNIQUE (user_id),
     FOREIGN KEY(user_id) REFERENCES user_account (id)
+)
+--;
+CREATE TABLE archived_recording (
+    package_id BIGINT NOT NULL,
+    name UUID NOT NULL,
+    sealed_bytes BIGINT NOT NULL,
+    sealed_sha256 TEXT NOT NULL,
+    PRIMARY KEY (package_id, name),
+    FOREIGN KEY(package_id) REFERENCES archived_package (id)
+)
+--;
+CREATE INDEX archived_recording_by_name ON archived_recording (name)
+--;
+CREATE TABLE archived_week_entry (
+    week_id BIGINT NOT NULL,
+    package_id BIGINT NOT NULL,
+    PRIMARY KEY (week_id, package_id),
+    FOREIGN KEY(week_id) REFERENCES archived_week (id),
+    FOREIGN KEY(package_id) REFERENCES archived_package (id)
+)
+--;
+CREATE INDEX archived_week_entry_of ON archived_week_entry (package_id)
+--;
+CREATE TABLE audit_link (
+    seq BIGINT NOT NULL CONSTRAINT audit_link_from_one CHECK (seq > 0),
+    audit_id BIGINT NOT NULL,
+    hash BYTEA NOT NULL,
+    digest TEXT NOT NULL,
+    linked_at TIMESTAMP WITH TIME ZONE DEFAULT clock_timestamp() NOT NULL,
+    PRIMARY KEY (seq),
+    CONSTRAINT audit_link_digest_known CHECK (digest IN ('sha256', 'sm3')),
+    CONSTRAINT audit_link_hash_whole CHECK (octet_length(hash) = 32),
+    UNIQUE (audit_id),
+    FOREIGN KEY(audit_id) REFERENCES audit (id)
 )
 --;
 CREATE TABLE call (
@@ -254,12 +473,20 @@ CREATE TABLE leg (
     answered_at TIMESTAMP WITH TIME ZONE,
     ended_at TIMESTAMP WITH TIME ZONE,
     cause INTEGER,
+    recorded BOOLEAN DEFAULT true NOT NULL,
+    accounted BOOLEAN DEFAULT false NOT NULL,
     PRIMARY KEY (channel_id),
     CONSTRAINT party_known CHECK (party IN ('citizen', 'agent', 'unit', 'supervisor', 'tap')),
     FOREIGN KEY(call_id) REFERENCES call (id)
 )
 --;
+COMMENT ON COLUMN leg.recorded IS 'false: there was no room for it'
+--;
+COMMENT ON COLUMN leg.accounted IS 'its seconds are in leg_account'
+--;
 CREATE INDEX ix_leg_call_id ON leg (call_id)
+--;
+CREATE INDEX leg_unaccounted ON leg (ended_at, channel_id) WHERE NOT accounted AND answered_at IS NOT NULL AND ended_at IS NOT NULL AND party IN ('citizen', 'agent', 'unit')
 --;
 CREATE TABLE missed_call (
     id BIGINT GENERATED ALWAYS AS IDENTITY,
@@ -369,6 +596,41 @@ CREATE TABLE sms_receipt (
     FOREIGN KEY(message_key) REFERENCES sms_message (key)
 )
 --;
+CREATE TABLE clock_witness (
+    id BIGINT GENERATED ALWAYS AS IDENTITY,
+    noted_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    second_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    source TEXT NOT NULL,
+    agreed BOOLEAN DEFAULT false NOT NULL,
+    PRIMARY KEY (id)
+)
+--;
+COMMENT ON COLUMN clock_witness.agreed IS 'set by the trigger'
+--;
+CREATE TABLE leg_account (
+    channel_id TEXT NOT NULL,
+    call_id TEXT NOT NULL,
+    party TEXT NOT NULL,
+    day DATE NOT NULL,
+    answered_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    ended_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    answered_s DOUBLE PRECISION NOT NULL,
+    audio_s DOUBLE PRECISION NOT NULL,
+    gap_s DOUBLE PRECISION NOT NULL,
+    place TEXT NOT NULL,
+    looked_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    PRIMARY KEY (channel_id),
+    CONSTRAINT party_known CHECK (party IN ('citizen', 'agent', 'unit', 'supervisor', 'tap')),
+    CONSTRAINT place_known CHECK (place IN ('kept', 'spool', 'nowhere')),
+    CONSTRAINT seconds_not_negative CHECK (answered_s >= 0 AND audio_s >= 0 AND gap_s >= 0)
+)
+--;
+COMMENT ON COLUMN leg_account.day IS 'Chinese day of the answer'
+--;
+CREATE INDEX leg_account_day ON leg_account (day)
+--;
+CREATE INDEX leg_account_open ON leg_account (channel_id) WHERE place = 'spool'
+--;
 CREATE TABLE live_word (
     call_id TEXT NOT NULL,
     stream_started_at TIMESTAMP WITH TIME ZONE NOT NULL,
@@ -423,7 +685,61 @@ COMMENT ON COLUMN recording.path IS 'relative to the spool'
 --;
 CREATE INDEX ix_recording_call_id ON recording (call_id)
 --;
+CREATE INDEX recording_created ON recording USING brin (created_at)
+--;
+CREATE INDEX recording_delete_not_before ON recording (delete_not_before)
+--;
 CREATE INDEX recording_unsettled ON recording (created_at) WHERE state IN ('expected', 'complete')
+--;
+CREATE TABLE recording_day (
+    day DATE NOT NULL,
+    legs INTEGER NOT NULL,
+    answered_s DOUBLE PRECISION NOT NULL,
+    audio_s DOUBLE PRECISION NOT NULL,
+    gap_s DOUBLE PRECISION NOT NULL,
+    unaccounted_s DOUBLE PRECISION NOT NULL,
+    gaps_by_cause JSONB NOT NULL,
+    by_state JSONB NOT NULL,
+    kept INTEGER NOT NULL,
+    copied INTEGER NOT NULL,
+    uncopied INTEGER NOT NULL,
+    unstored INTEGER NOT NULL,
+    oldest_unstored_s DOUBLE PRECISION NOT NULL,
+    stored_bytes BIGINT NOT NULL,
+    computed_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    final BOOLEAN DEFAULT false NOT NULL,
+    PRIMARY KEY (day)
+)
+--;
+COMMENT ON COLUMN recording_day.unaccounted_s IS 'must be 0'
+--;
+CREATE TABLE recording_finding (
+    id BIGINT GENERATED ALWAYS AS IDENTITY,
+    kind TEXT NOT NULL,
+    subject TEXT NOT NULL,
+    is_file BOOLEAN NOT NULL,
+    call_id TEXT,
+    party TEXT,
+    path TEXT DEFAULT '' NOT NULL,
+    answered_s DOUBLE PRECISION,
+    audio_s DOUBLE PRECISION,
+    first_seen TIMESTAMP WITH TIME ZONE NOT NULL,
+    last_seen TIMESTAMP WITH TIME ZONE NOT NULL,
+    resolved_at TIMESTAMP WITH TIME ZONE,
+    resolved_by TEXT,
+    note TEXT DEFAULT '' NOT NULL,
+    PRIMARY KEY (id),
+    CONSTRAINT kind_known CHECK (kind IN ('missing', 'empty', 'unreadable', 'short', 'long', 'silent', 'orphan', 'foreign')),
+    CONSTRAINT resolved_by_somebody CHECK (resolved_at IS NULL OR resolved_by IS NOT NULL)
+)
+--;
+COMMENT ON COLUMN recording_finding.subject IS 'channel id of the leg, or name of the file in the spool'
+--;
+COMMENT ON COLUMN recording_finding.resolved_by IS 'who closed it; empty: it went away by itself'
+--;
+CREATE INDEX recording_finding_call ON recording_finding (call_id)
+--;
+CREATE UNIQUE INDEX recording_finding_open ON recording_finding (is_file, subject) WHERE resolved_at IS NULL
 --;
 CREATE TABLE recording_gap (
     id BIGINT GENERATED ALWAYS AS IDENTITY,
@@ -444,6 +760,55 @@ CREATE TABLE recording_gap (
 --;
 CREATE INDEX ix_recording_gap_call_id ON recording_gap (call_id)
 --;
+CREATE TABLE recording_pause (
+    id BIGINT GENERATED ALWAYS AS IDENTITY,
+    node TEXT NOT NULL,
+    from_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    until_at TIMESTAMP WITH TIME ZONE,
+    used_share DOUBLE PRECISION NOT NULL,
+    PRIMARY KEY (id),
+    CONSTRAINT pause_in_order CHECK (until_at >= from_at)
+)
+--;
+COMMENT ON COLUMN recording_pause.used_share IS 'of the spool''s file system when it began'
+--;
+CREATE UNIQUE INDEX recording_pause_open ON recording_pause (node) WHERE until_at IS NULL
+--;
+CREATE TABLE retention_basis (
+    id BIGINT GENERATED ALWAYS AS IDENTITY,
+    call_id TEXT NOT NULL,
+    called_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    closed_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    years INTEGER NOT NULL,
+    policy_id TEXT NOT NULL,
+    policy_version INTEGER NOT NULL,
+    article TEXT NOT NULL,
+    not_before DATE NOT NULL,
+    noted_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    PRIMARY KEY (id),
+    UNIQUE (call_id, closed_at, policy_id, policy_version, years),
+    CONSTRAINT years_at_least_floor CHECK (years >= 3)
+)
+--;
+CREATE TABLE storage_place (
+    node TEXT NOT NULL,
+    place TEXT NOT NULL,
+    total_bytes BIGINT,
+    free_bytes BIGINT,
+    used_share DOUBLE PRECISION,
+    days_left DOUBLE PRECISION,
+    level TEXT NOT NULL,
+    since TIMESTAMP WITH TIME ZONE NOT NULL,
+    looked_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    error TEXT DEFAULT '' NOT NULL,
+    PRIMARY KEY (node, place),
+    CONSTRAINT level_known CHECK (level IN ('ok', 'warn', 'full', 'unknown'))
+)
+--;
+COMMENT ON COLUMN storage_place.place IS 'spool, store, copy'
+--;
+COMMENT ON COLUMN storage_place.days_left IS 'until recording stops there; null: nothing grows, or nobody knows'
+--;
 CREATE TABLE transcript (
     id BIGINT GENERATED ALWAYS AS IDENTITY,
     call_id TEXT NOT NULL,
@@ -459,6 +824,115 @@ CREATE TABLE transcript (
 COMMENT ON COLUMN transcript.state IS 'partial: some legs could not be read'
 --;
 COMMENT ON COLUMN transcript.unread IS '[{party, channel_id, why}]'
+--;
+CREATE TABLE deletion_certificate (
+    id BIGINT GENERATED ALWAYS AS IDENTITY,
+    recording_id BIGINT NOT NULL,
+    call_id TEXT NOT NULL,
+    name UUID NOT NULL,
+    sealed_sha256 TEXT NOT NULL,
+    sealed_bytes BIGINT NOT NULL,
+    samples_sha256 TEXT,
+    recorded_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    counted_from TIMESTAMP WITH TIME ZONE NOT NULL,
+    years INTEGER NOT NULL,
+    policy_id TEXT NOT NULL,
+    policy_version INTEGER NOT NULL,
+    article TEXT NOT NULL,
+    delete_not_before DATE NOT NULL,
+    recycled_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    deleted_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    second_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    deleted_by TEXT NOT NULL,
+    sha256 TEXT NOT NULL,
+    PRIMARY KEY (id),
+    CONSTRAINT sha256_shape CHECK (sha256 ~ '^[0-9a-f]{64}$' AND sealed_sha256 ~ '^[0-9a-f]{64}$'),
+    UNIQUE (recording_id),
+    FOREIGN KEY(recording_id) REFERENCES recording (id),
+    UNIQUE (name),
+    UNIQUE (sha256)
+)
+--;
+CREATE INDEX ix_deletion_certificate_call_id ON deletion_certificate (call_id)
+--;
+CREATE TABLE legal_hold (
+    id BIGINT GENERATED ALWAYS AS IDENTITY,
+    call_id TEXT,
+    recording_id BIGINT,
+    reason TEXT NOT NULL,
+    placed_by TEXT NOT NULL,
+    placed_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    until_day DATE,
+    released_at TIMESTAMP WITH TIME ZONE,
+    PRIMARY KEY (id),
+    CONSTRAINT one_subject CHECK ((call_id IS NULL) <> (recording_id IS NULL)),
+    CONSTRAINT reason_given CHECK (length(reason) >= 10),
+    FOREIGN KEY(recording_id) REFERENCES recording (id)
+)
+--;
+COMMENT ON COLUMN legal_hold.until_day IS 'its last Chinese day; null: no cap'
+--;
+CREATE INDEX ix_legal_hold_call_id ON legal_hold (call_id)
+--;
+CREATE INDEX ix_legal_hold_recording_id ON legal_hold (recording_id)
+--;
+CREATE TABLE recording_object (
+    recording_id BIGINT NOT NULL,
+    name UUID NOT NULL,
+    path TEXT NOT NULL,
+    custody TEXT NOT NULL,
+    codec TEXT,
+    cipher TEXT,
+    key_id TEXT,
+    wrapped_key BYTEA,
+    sealed_bytes BIGINT,
+    sealed_sha256 TEXT,
+    plain_bytes BIGINT,
+    frames BIGINT,
+    sample_rate INTEGER,
+    channels INTEGER,
+    samples_sha256 TEXT,
+    peaks BYTEA,
+    prepared_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    stored_at TIMESTAMP WITH TIME ZONE,
+    copied_at TIMESTAMP WITH TIME ZONE,
+    spool_removed_at TIMESTAMP WITH TIME ZONE,
+    checked_at TIMESTAMP WITH TIME ZONE,
+    copy_checked_at TIMESTAMP WITH TIME ZONE,
+    recycled_at TIMESTAMP WITH TIME ZONE,
+    deletion_began_at TIMESTAMP WITH TIME ZONE,
+    deleted_at TIMESTAMP WITH TIME ZONE,
+    PRIMARY KEY (recording_id),
+    CONSTRAINT custody_known CHECK (custody IN ('prepared', 'stored', 'recycled', 'deleted')),
+    CONSTRAINT codec_known CHECK (codec IN ('flac', 'opus', 'raw')),
+    CONSTRAINT cipher_known CHECK (cipher IN ('aes-256-gcm', 'sm4-gcm')),
+    CONSTRAINT stored_is_whole CHECK (custody = 'prepared' OR (codec IS NOT NULL AND cipher IS NOT NULL AND key_id IS NOT NULL AND (wrapped_key IS NOT NULL OR custody = 'deleted') AND sealed_bytes > 0 AND sealed_sha256 ~ '^[0-9a-f]{64}$' AND stored_at IS NOT NULL)),
+    CONSTRAINT deleted_has_time CHECK ((custody = 'deleted') = (deleted_at IS NOT NULL)),
+    CONSTRAINT recycled_has_time CHECK ((custody IN ('recycled', 'deleted')) = (recycled_at IS NOT NULL)),
+    CONSTRAINT deleted_has_no_key CHECK (custody <> 'deleted' OR wrapped_key IS NULL),
+    CONSTRAINT path_inside_store CHECK (path !~ '(^/|\.\.)'),
+    FOREIGN KEY(recording_id) REFERENCES recording (id),
+    UNIQUE (name),
+    UNIQUE (path)
+)
+--;
+COMMENT ON COLUMN recording_object.path IS 'in the store and in its copy'
+--;
+COMMENT ON COLUMN recording_object.key_id IS 'master key that wraps this file''s key now'
+--;
+COMMENT ON COLUMN recording_object.peaks IS 'loudest sample of every 100 ms, 0 to 255'
+--;
+CREATE INDEX recording_object_checked ON recording_object (coalesce(checked_at, stored_at)) WHERE custody IN ('stored', 'recycled')
+--;
+CREATE INDEX recording_object_copy_checked ON recording_object (coalesce(copy_checked_at, copied_at)) WHERE custody IN ('stored', 'recycled')
+--;
+CREATE INDEX recording_object_in_spool ON recording_object (stored_at) WHERE spool_removed_at IS NULL
+--;
+CREATE INDEX recording_object_key ON recording_object (key_id)
+--;
+CREATE INDEX recording_object_recycled ON recording_object (recycled_at) WHERE custody = 'recycled'
+--;
+CREATE INDEX recording_object_uncopied ON recording_object (stored_at) WHERE copied_at IS NULL
 --;
 CREATE TABLE transcript_line (
     transcript_id BIGINT NOT NULL,
@@ -478,6 +952,43 @@ CREATE TABLE transcript_line (
 COMMENT ON COLUMN transcript_line.start_s IS 'on the call''s clock'
 --;
 COMMENT ON COLUMN transcript_line.words IS '[{word, start_s, end_s, conf}]'
+--;
+CREATE TABLE hold_release (
+    id BIGINT GENERATED ALWAYS AS IDENTITY,
+    hold_id BIGINT NOT NULL,
+    until_day DATE,
+    reason TEXT NOT NULL,
+    asked_by TEXT NOT NULL,
+    asked_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    decided_by TEXT,
+    decided_at TIMESTAMP WITH TIME ZONE,
+    granted BOOLEAN,
+    PRIMARY KEY (id),
+    CONSTRAINT two_persons CHECK (lower(decided_by) <> lower(asked_by)),
+    CONSTRAINT decided_is_whole CHECK ((decided_by IS NULL) = (decided_at IS NULL) AND (decided_by IS NULL) = (granted IS NULL)),
+    CONSTRAINT reason_given CHECK (length(reason) >= 10),
+    FOREIGN KEY(hold_id) REFERENCES legal_hold (id)
+)
+--;
+COMMENT ON COLUMN hold_release.until_day IS 'the earlier last day that is asked for; null: release at once'
+--;
+CREATE UNIQUE INDEX hold_release_one_open ON hold_release (hold_id) WHERE decided_at IS NULL
+--;
+CREATE INDEX ix_hold_release_hold_id ON hold_release (hold_id)
+--;
+CREATE TABLE recording_trouble (
+    recording_id BIGINT NOT NULL,
+    place TEXT NOT NULL,
+    trouble TEXT NOT NULL,
+    why TEXT NOT NULL,
+    found_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    PRIMARY KEY (recording_id, place),
+    CONSTRAINT place_known CHECK (place IN ('store', 'copy')),
+    CONSTRAINT trouble_known CHECK (trouble IN ('absent', 'damaged')),
+    FOREIGN KEY(recording_id) REFERENCES recording_object (recording_id)
+)
+--;
+COMMENT ON COLUMN recording_trouble.why IS 'why the other place could not help'
 --;
 CREATE TABLE accountability_case (
     id BIGINT GENERATED ALWAYS AS IDENTITY,
@@ -1745,13 +2256,89 @@ CREATE TRIGGER audit_append_only BEFORE UPDATE OR DELETE ON audit FOR EACH ROW E
 --;
 CREATE TRIGGER audit_no_truncate BEFORE TRUNCATE ON audit FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()
 --;
+ALTER TABLE audit ENABLE ALWAYS TRIGGER audit_append_only, ENABLE ALWAYS TRIGGER audit_no_truncate
+--;
+CREATE TRIGGER audit_link_append_only BEFORE UPDATE OR DELETE ON audit_link FOR EACH ROW EXECUTE FUNCTION refuse_change()
+--;
+CREATE TRIGGER audit_link_no_truncate BEFORE TRUNCATE ON audit_link FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()
+--;
+ALTER TABLE audit_link ENABLE ALWAYS TRIGGER audit_link_append_only, ENABLE ALWAYS TRIGGER audit_link_no_truncate
+--;
 CREATE TRIGGER agent_event_append_only BEFORE UPDATE OR DELETE ON agent_event FOR EACH ROW EXECUTE FUNCTION refuse_change()
 --;
 CREATE TRIGGER agent_event_no_truncate BEFORE TRUNCATE ON agent_event FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()
 --;
+ALTER TABLE agent_event ENABLE ALWAYS TRIGGER agent_event_append_only, ENABLE ALWAYS TRIGGER agent_event_no_truncate
+--;
 CREATE TRIGGER call_event_append_only BEFORE UPDATE OR DELETE ON call_event FOR EACH ROW EXECUTE FUNCTION refuse_change()
 --;
 CREATE TRIGGER call_event_no_truncate BEFORE TRUNCATE ON call_event FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()
+--;
+ALTER TABLE call_event ENABLE ALWAYS TRIGGER call_event_append_only, ENABLE ALWAYS TRIGGER call_event_no_truncate
+--;
+CREATE TRIGGER archived_package_append_only BEFORE UPDATE OR DELETE ON archived_package FOR EACH ROW EXECUTE FUNCTION refuse_change()
+--;
+CREATE TRIGGER archived_package_no_truncate BEFORE TRUNCATE ON archived_package FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()
+--;
+ALTER TABLE archived_package ENABLE ALWAYS TRIGGER archived_package_append_only, ENABLE ALWAYS TRIGGER archived_package_no_truncate
+--;
+CREATE TRIGGER archived_recording_append_only BEFORE UPDATE OR DELETE ON archived_recording FOR EACH ROW EXECUTE FUNCTION refuse_change()
+--;
+CREATE TRIGGER archived_recording_no_truncate BEFORE TRUNCATE ON archived_recording FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()
+--;
+ALTER TABLE archived_recording ENABLE ALWAYS TRIGGER archived_recording_append_only, ENABLE ALWAYS TRIGGER archived_recording_no_truncate
+--;
+CREATE TRIGGER archived_week_append_only BEFORE UPDATE OR DELETE ON archived_week FOR EACH ROW EXECUTE FUNCTION refuse_change()
+--;
+CREATE TRIGGER archived_week_no_truncate BEFORE TRUNCATE ON archived_week FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()
+--;
+ALTER TABLE archived_week ENABLE ALWAYS TRIGGER archived_week_append_only, ENABLE ALWAYS TRIGGER archived_week_no_truncate
+--;
+CREATE TRIGGER archived_week_entry_append_only BEFORE UPDATE OR DELETE ON archived_week_entry FOR EACH ROW EXECUTE FUNCTION refuse_change()
+--;
+CREATE TRIGGER archived_week_entry_no_truncate BEFORE TRUNCATE ON archived_week_entry FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()
+--;
+ALTER TABLE archived_week_entry ENABLE ALWAYS TRIGGER archived_week_entry_append_only, ENABLE ALWAYS TRIGGER archived_week_entry_no_truncate
+--;
+CREATE OR REPLACE FUNCTION listening_guard() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF TG_OP IN ('DELETE', 'TRUNCATE') THEN
+        RAISE EXCEPTION '% tells who heard what; % is refused', TG_TABLE_NAME, TG_OP
+            USING ERRCODE = 'restrict_violation';
+    END IF;
+    IF TG_TABLE_NAME = 'playback' THEN
+        IF OLD.ended_at IS NOT NULL OR NOT (NEW.heard @> OLD.heard) OR NEW.parts < OLD.parts
+            OR (NEW.subject, NEW.call_id, NEW.actor, NEW.reason, NEW.began_at, NEW.rate)
+                IS DISTINCT FROM (OLD.subject, OLD.call_id, OLD.actor, OLD.reason, OLD.began_at, OLD.rate) THEN
+            RAISE EXCEPTION 'what playback % told does not change', OLD.id USING ERRCODE = 'restrict_violation';
+        END IF;
+    ELSIF OLD.approved_by IS NOT NULL
+        OR (NEW.recording_id, NEW.call_id, NEW.actor, NEW.reason, NEW.made_at, NEW.ends_at, NEW.muted, NEW.watermark,
+            NEW.second_person)
+            IS DISTINCT FROM (OLD.recording_id, OLD.call_id, OLD.actor, OLD.reason, OLD.made_at, OLD.ends_at,
+            OLD.muted, OLD.watermark, OLD.second_person) THEN
+        RAISE EXCEPTION 'what export % is does not change', OLD.id USING ERRCODE = 'restrict_violation';
+    END IF;
+    RETURN NEW;
+END $$
+--;
+CREATE TRIGGER playback_guard BEFORE UPDATE OR DELETE ON playback FOR EACH ROW EXECUTE FUNCTION listening_guard()
+--;
+CREATE TRIGGER playback_no_truncate BEFORE TRUNCATE ON playback FOR EACH STATEMENT EXECUTE FUNCTION listening_guard()
+--;
+ALTER TABLE playback ENABLE ALWAYS TRIGGER playback_guard, ENABLE ALWAYS TRIGGER playback_no_truncate
+--;
+CREATE TRIGGER recording_export_guard BEFORE UPDATE OR DELETE ON recording_export FOR EACH ROW EXECUTE FUNCTION listening_guard()
+--;
+CREATE TRIGGER recording_export_no_truncate BEFORE TRUNCATE ON recording_export FOR EACH STATEMENT EXECUTE FUNCTION listening_guard()
+--;
+ALTER TABLE recording_export ENABLE ALWAYS TRIGGER recording_export_guard, ENABLE ALWAYS TRIGGER recording_export_no_truncate
+--;
+CREATE TRIGGER restore_drill_append_only BEFORE UPDATE OR DELETE ON restore_drill FOR EACH ROW EXECUTE FUNCTION refuse_change()
+--;
+CREATE TRIGGER restore_drill_no_truncate BEFORE TRUNCATE ON restore_drill FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()
+--;
+ALTER TABLE restore_drill ENABLE ALWAYS TRIGGER restore_drill_append_only, ENABLE ALWAYS TRIGGER restore_drill_no_truncate
 --;
 CREATE FUNCTION sms_message_never_again() RETURNS trigger LANGUAGE plpgsql AS $$
     BEGIN
@@ -1765,42 +2352,332 @@ CREATE FUNCTION sms_message_never_again() RETURNS trigger LANGUAGE plpgsql AS $$
 CREATE TRIGGER sms_message_never_again BEFORE UPDATE OF state ON sms_message
         FOR EACH ROW EXECUTE FUNCTION sms_message_never_again()
 --;
-CREATE OR REPLACE FUNCTION recording_guard() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE SEQUENCE IF NOT EXISTS recording_refusals MINVALUE 0
+--;
+CREATE SEQUENCE IF NOT EXISTS recording_refused_role MINVALUE 0
+--;
+CREATE SEQUENCE IF NOT EXISTS recording_refused_recording MINVALUE 0
+--;
+CREATE SEQUENCE IF NOT EXISTS recording_refused_epoch MINVALUE 0
+--;
+CREATE OR REPLACE FUNCTION recording_refuse(recording bigint, why text) RETURNS void LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
+BEGIN
+    PERFORM setval('recording_refused_role', (SELECT oid::bigint FROM pg_roles WHERE rolname = session_user));
+    PERFORM setval('recording_refused_recording', coalesce(recording, 0));
+    PERFORM setval('recording_refused_epoch', greatest(0, extract(epoch FROM clock_timestamp())::bigint));
+    PERFORM nextval('recording_refusals');
+    RAISE EXCEPTION '%', why USING ERRCODE = 'restrict_violation';
+END $$
+--;
+CREATE OR REPLACE FUNCTION recording_allowed_now() RETURNS timestamptz LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
+BEGIN
+    RETURN (SELECT least(now(), w.second_at)
+            FROM (SELECT * FROM clock_witness ORDER BY id DESC LIMIT 1) w
+            WHERE w.agreed AND now() >= w.noted_at AND now() < w.noted_at + interval '90000 seconds');
+END $$
+--;
+CREATE OR REPLACE FUNCTION recording_may_expire(which bigint) RETURNS timestamptz LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
+DECLARE
+    kept record;
+    allowed timestamptz := recording_allowed_now();
+    today date := (allowed AT TIME ZONE 'Asia/Shanghai')::date;
+BEGIN
+    SELECT call_id, delete_not_before INTO kept FROM recording WHERE id = which;
+    IF (now() AT TIME ZONE 'Asia/Shanghai')::date < kept.delete_not_before THEN
+        PERFORM recording_refuse(which, format('recording %s is kept until %s', which, kept.delete_not_before));
+    END IF;
+    IF allowed IS NULL THEN
+        PERFORM recording_refuse(which, format('recording %s stays: no second clock confirms the date', which));
+    END IF;
+    IF today < kept.delete_not_before THEN
+        PERFORM recording_refuse(which, format('recording %s is kept until %s, and the second clock says %s',
+                                               which, kept.delete_not_before, today));
+    END IF;
+    IF EXISTS (SELECT FROM legal_hold h WHERE (h.recording_id = which OR h.call_id = kept.call_id)
+               AND h.released_at IS NULL AND (h.until_day IS NULL OR h.until_day >= today)) THEN
+        PERFORM recording_refuse(which, format('recording %s is held', which));
+    END IF;
+    RETURN allowed;
+END $$
+--;
+CREATE OR REPLACE FUNCTION recording_guard() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
 BEGIN
     IF TG_OP = 'TRUNCATE' THEN
-        RAISE EXCEPTION 'recordings are kept until delete_not_before; TRUNCATE is refused'
-            USING ERRCODE = 'restrict_violation';
+        PERFORM recording_refuse(0, 'rows of recordings are kept for ever; TRUNCATE is refused');
     END IF;
     IF TG_OP = 'DELETE' THEN
-        IF OLD.delete_not_before > (now() AT TIME ZONE 'Asia/Shanghai')::date THEN
-            RAISE EXCEPTION 'recording % is kept until %', OLD.id, OLD.delete_not_before
-                USING ERRCODE = 'restrict_violation';
-        END IF;
-        RETURN OLD;
+        PERFORM recording_refuse(OLD.id, format('recording %s is kept until %s, and its row for ever',
+                                                OLD.id, OLD.delete_not_before));
     END IF;
     IF NEW.delete_not_before < OLD.delete_not_before THEN
-        RAISE EXCEPTION 'recording % is kept until %; the date is never brought forward',
-            OLD.id, OLD.delete_not_before USING ERRCODE = 'restrict_violation';
+        PERFORM recording_refuse(OLD.id, format('recording %s is kept until %s; the date is never brought forward',
+                                                OLD.id, OLD.delete_not_before));
     END IF;
-    IF (NEW.call_id, NEW.channel_id, NEW.kind, NEW.party, NEW.created_at)
-        IS DISTINCT FROM (OLD.call_id, OLD.channel_id, OLD.kind, OLD.party, OLD.created_at) THEN
-        RAISE EXCEPTION 'whose recording % is does not change', OLD.id USING ERRCODE = 'restrict_violation';
+    IF (NEW.id, NEW.call_id, NEW.channel_id, NEW.kind, NEW.party, NEW.created_at)
+        IS DISTINCT FROM (OLD.id, OLD.call_id, OLD.channel_id, OLD.kind, OLD.party, OLD.created_at) THEN
+        PERFORM recording_refuse(OLD.id, format('whose recording %s is does not change', OLD.id));
     END IF;
     RETURN NEW;
 END $$
 --;
+CREATE OR REPLACE FUNCTION recording_object_guard() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
+DECLARE
+    same text[] := ARRAY['key_id', 'wrapped_key', 'copied_at', 'spool_removed_at', 'checked_at', 'copy_checked_at'] || ARRAY['custody', 'recycled_at', 'deletion_began_at', 'deleted_at'];
+    began boolean;
+BEGIN
+    IF TG_OP = 'TRUNCATE' THEN
+        PERFORM recording_refuse(0, 'rows of kept recordings stay for ever; TRUNCATE is refused');
+    END IF;
+    IF TG_OP = 'DELETE' THEN
+        PERFORM recording_refuse(OLD.recording_id, format('the row of recording %s stays for ever', OLD.recording_id));
+    END IF;
+    IF TG_OP = 'INSERT' THEN
+        IF NEW.custody NOT IN ('prepared', 'stored')
+            OR coalesce(NEW.recycled_at, NEW.deletion_began_at, NEW.deleted_at) IS NOT NULL THEN
+            PERFORM recording_refuse(NEW.recording_id, 'a kept recording begins as prepared or stored');
+        END IF;
+        RETURN NEW;
+    END IF;
+    -- A name that a killed writer spoilt is given up for another; it becomes final when something is stored under it.
+    IF (NEW.recording_id, NEW.prepared_at) IS DISTINCT FROM (OLD.recording_id, OLD.prepared_at)
+        OR (NEW.custody, OLD.custody) IS DISTINCT FROM ('prepared', 'prepared')
+            AND (NEW.name, NEW.path) IS DISTINCT FROM (OLD.name, OLD.path)
+        OR OLD.custody = 'deleted' AND NEW IS DISTINCT FROM OLD
+        OR OLD.custody <> 'prepared' AND to_jsonb(NEW) - same IS DISTINCT FROM to_jsonb(OLD) - same THEN
+        PERFORM recording_refuse(OLD.recording_id, format('what recording %s is does not change', OLD.recording_id));
+    END IF;
+    began := NEW.deletion_began_at IS NOT NULL AND OLD.deletion_began_at IS NULL;
+    CASE OLD.custody || ' ' || NEW.custody
+    WHEN 'deleted deleted' THEN
+        RETURN NEW;
+    WHEN 'prepared prepared', 'prepared stored', 'stored stored' THEN
+        IF coalesce(NEW.recycled_at, NEW.deletion_began_at, NEW.deleted_at) IS NOT NULL THEN
+            PERFORM recording_refuse(OLD.recording_id, format('recording %s is not recycled', OLD.recording_id));
+        END IF;
+    WHEN 'stored recycled' THEN
+        PERFORM recording_may_expire(OLD.recording_id);
+        NEW.recycled_at := now();
+        NEW.deletion_began_at := NULL;
+    WHEN 'recycled stored' THEN
+        IF OLD.deletion_began_at IS NOT NULL THEN
+            PERFORM recording_refuse(OLD.recording_id, format('the deletion of recording %s began at %s',
+                                                              OLD.recording_id, OLD.deletion_began_at));
+        END IF;
+        NEW.recycled_at := NULL;
+        NEW.deletion_began_at := NULL;
+    WHEN 'recycled recycled' THEN
+        IF began THEN
+            IF recording_may_expire(OLD.recording_id) < OLD.recycled_at + interval '2592000 seconds' THEN
+                PERFORM recording_refuse(OLD.recording_id, format('recording %s was recycled at %s; it stays 30 days',
+                                                                  OLD.recording_id, OLD.recycled_at));
+            END IF;
+            NEW.deletion_began_at := now();
+        END IF;
+        IF NEW.recycled_at <> OLD.recycled_at OR NEW.recycled_at IS NULL
+            OR OLD.deletion_began_at IS NOT NULL AND NEW.deletion_began_at IS DISTINCT FROM OLD.deletion_began_at THEN
+            PERFORM recording_refuse(OLD.recording_id, format('when recording %s was recycled does not change',
+                                                              OLD.recording_id));
+        END IF;
+    WHEN 'recycled deleted' THEN
+        IF OLD.deletion_began_at IS NULL OR NEW.wrapped_key IS NOT NULL
+            OR (NEW.recycled_at, NEW.deletion_began_at) IS DISTINCT FROM (OLD.recycled_at, OLD.deletion_began_at)
+            OR recording_allowed_now() IS NULL
+            OR NOT EXISTS (SELECT FROM deletion_certificate c
+                           WHERE c.recording_id = OLD.recording_id AND c.deleted_at = now()) THEN
+            PERFORM recording_refuse(OLD.recording_id, format('recording %s is not deleted without its certificate, '
+                'thirty days of recycle and both clocks', OLD.recording_id));
+        END IF;
+        NEW.deleted_at := now();
+    ELSE
+        PERFORM recording_refuse(OLD.recording_id, format('recording %s is %s and does not become %s',
+                                                          OLD.recording_id, OLD.custody, NEW.custody));
+    END CASE;
+    RETURN NEW;
+END $$
+--;
+CREATE OR REPLACE FUNCTION deletion_certificate_guard() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
+BEGIN
+    IF NOT EXISTS (SELECT FROM recording_object o WHERE o.recording_id = NEW.recording_id AND o.name = NEW.name
+                   AND o.custody = 'recycled' AND o.deletion_began_at IS NOT NULL
+                   AND o.sealed_sha256 = NEW.sealed_sha256 AND o.recycled_at = NEW.recycled_at) THEN
+        PERFORM recording_refuse(NEW.recording_id, format('recording %s is not being deleted; no certificate',
+                                                          NEW.recording_id));
+    END IF;
+    NEW.deleted_at := now();
+    RETURN NEW;
+END $$
+--;
+CREATE OR REPLACE FUNCTION deletion_certificate_used() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
+BEGIN
+    IF NOT EXISTS (SELECT FROM recording_object o WHERE o.recording_id = NEW.recording_id
+                   AND o.custody = 'deleted' AND o.deleted_at = NEW.deleted_at) THEN
+        PERFORM recording_refuse(NEW.recording_id, format('recording %s was not deleted; no certificate',
+                                                          NEW.recording_id));
+    END IF;
+    RETURN NULL;
+END $$
+--;
+CREATE OR REPLACE FUNCTION legal_hold_guard() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
+DECLARE
+    ours text[] := ARRAY['until_day', 'released_at'];
+BEGIN
+    IF TG_OP = 'INSERT' THEN
+        NEW.placed_at := now();
+        NEW.released_at := NULL;
+        RETURN NEW;
+    END IF;
+    IF to_jsonb(NEW) - ours IS DISTINCT FROM to_jsonb(OLD) - ours OR OLD.released_at IS NOT NULL
+        OR NEW.released_at IS NULL AND NEW.until_day IS NULL
+        OR NOT EXISTS (SELECT FROM hold_release r
+                       WHERE r.hold_id = OLD.id AND r.granted AND r.decided_at = now()
+                       AND r.until_day IS NOT DISTINCT FROM
+                           CASE WHEN NEW.released_at IS NULL THEN NEW.until_day END) THEN
+        PERFORM recording_refuse(OLD.recording_id, format('hold %s ends earlier only as a second person grants it',
+                                                          OLD.id));
+    END IF;
+    IF NEW.released_at IS NOT NULL THEN
+        NEW.released_at := now();
+        NEW.until_day := OLD.until_day;
+    END IF;
+    RETURN NEW;
+END $$
+--;
+CREATE OR REPLACE FUNCTION hold_release_guard() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
+DECLARE
+    ours text[] := ARRAY['decided_by', 'decided_at', 'granted'];
+BEGIN
+    IF TG_OP = 'INSERT' THEN
+        IF coalesce(NEW.decided_by, NEW.decided_at::text, NEW.granted::text) IS NOT NULL
+            OR NOT EXISTS (SELECT FROM legal_hold h WHERE h.id = NEW.hold_id AND h.released_at IS NULL
+                           AND (NEW.until_day IS NULL OR h.until_day IS NULL OR NEW.until_day < h.until_day)) THEN
+            PERFORM recording_refuse(0, format('hold %s: a release begins undecided and ends it earlier',
+                                               NEW.hold_id));
+        END IF;
+        NEW.asked_at := now();
+        RETURN NEW;
+    END IF;
+    IF to_jsonb(NEW) - ours IS DISTINCT FROM to_jsonb(OLD) - ours OR OLD.decided_at IS NOT NULL
+        OR NEW.granted IS NULL OR lower(btrim(coalesce(NEW.decided_by, ''))) IN ('', lower(btrim(OLD.asked_by))) THEN
+        PERFORM recording_refuse(0, format('hold %s: who asked for its release does not decide on it', OLD.hold_id));
+    END IF;
+    NEW.decided_at := now();
+    RETURN NEW;
+END $$
+--;
+CREATE OR REPLACE FUNCTION clock_witness_guard() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
+BEGIN
+    NEW.noted_at := now();
+    NEW.agreed := NEW.second_at BETWEEN now() - interval '300 seconds' AND now() + interval '300 seconds';
+    RETURN NEW;
+END $$
+--;
+CREATE OR REPLACE FUNCTION recording_row_kept() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
+BEGIN
+    PERFORM recording_refuse(0, format('%s is append-only; %s is refused', TG_TABLE_NAME, TG_OP));
+    RETURN NULL;
+END $$
+--;
+REVOKE ALL ON FUNCTION recording_refuse(bigint, text) FROM PUBLIC
+--;
+REVOKE ALL ON FUNCTION recording_may_expire(bigint) FROM PUBLIC
+--;
 CREATE OR REPLACE TRIGGER recording_row_guard BEFORE UPDATE OR DELETE ON recording FOR EACH ROW EXECUTE FUNCTION recording_guard()
+--;
+ALTER TABLE recording ENABLE ALWAYS TRIGGER recording_row_guard
 --;
 CREATE OR REPLACE TRIGGER recording_truncate_guard BEFORE TRUNCATE ON recording FOR EACH STATEMENT EXECUTE FUNCTION recording_guard()
 --;
-CREATE OR REPLACE FUNCTION recording_gap_guard() RETURNS trigger LANGUAGE plpgsql AS $$
+ALTER TABLE recording ENABLE ALWAYS TRIGGER recording_truncate_guard
+--;
+CREATE OR REPLACE TRIGGER recording_object_row_guard BEFORE INSERT OR UPDATE OR DELETE ON recording_object FOR EACH ROW EXECUTE FUNCTION recording_object_guard()
+--;
+ALTER TABLE recording_object ENABLE ALWAYS TRIGGER recording_object_row_guard
+--;
+CREATE OR REPLACE TRIGGER recording_object_truncate_guard BEFORE TRUNCATE ON recording_object FOR EACH STATEMENT EXECUTE FUNCTION recording_object_guard()
+--;
+ALTER TABLE recording_object ENABLE ALWAYS TRIGGER recording_object_truncate_guard
+--;
+CREATE OR REPLACE TRIGGER recording_gap_row_guard BEFORE UPDATE OR DELETE ON recording_gap FOR EACH ROW EXECUTE FUNCTION recording_row_kept()
+--;
+ALTER TABLE recording_gap ENABLE ALWAYS TRIGGER recording_gap_row_guard
+--;
+CREATE OR REPLACE TRIGGER recording_gap_truncate_guard BEFORE TRUNCATE ON recording_gap FOR EACH STATEMENT EXECUTE FUNCTION recording_row_kept()
+--;
+ALTER TABLE recording_gap ENABLE ALWAYS TRIGGER recording_gap_truncate_guard
+--;
+CREATE OR REPLACE TRIGGER retention_basis_row_guard BEFORE UPDATE OR DELETE ON retention_basis FOR EACH ROW EXECUTE FUNCTION recording_row_kept()
+--;
+ALTER TABLE retention_basis ENABLE ALWAYS TRIGGER retention_basis_row_guard
+--;
+CREATE OR REPLACE TRIGGER retention_basis_truncate_guard BEFORE TRUNCATE ON retention_basis FOR EACH STATEMENT EXECUTE FUNCTION recording_row_kept()
+--;
+ALTER TABLE retention_basis ENABLE ALWAYS TRIGGER retention_basis_truncate_guard
+--;
+CREATE OR REPLACE TRIGGER legal_hold_row_guard BEFORE INSERT OR UPDATE ON legal_hold FOR EACH ROW EXECUTE FUNCTION legal_hold_guard()
+--;
+ALTER TABLE legal_hold ENABLE ALWAYS TRIGGER legal_hold_row_guard
+--;
+CREATE OR REPLACE TRIGGER legal_hold_kept BEFORE DELETE ON legal_hold FOR EACH ROW EXECUTE FUNCTION recording_row_kept()
+--;
+ALTER TABLE legal_hold ENABLE ALWAYS TRIGGER legal_hold_kept
+--;
+CREATE OR REPLACE TRIGGER legal_hold_truncate_guard BEFORE TRUNCATE ON legal_hold FOR EACH STATEMENT EXECUTE FUNCTION recording_row_kept()
+--;
+ALTER TABLE legal_hold ENABLE ALWAYS TRIGGER legal_hold_truncate_guard
+--;
+CREATE OR REPLACE TRIGGER hold_release_row_guard BEFORE INSERT OR UPDATE ON hold_release FOR EACH ROW EXECUTE FUNCTION hold_release_guard()
+--;
+ALTER TABLE hold_release ENABLE ALWAYS TRIGGER hold_release_row_guard
+--;
+CREATE OR REPLACE TRIGGER hold_release_kept BEFORE DELETE ON hold_release FOR EACH ROW EXECUTE FUNCTION recording_row_kept()
+--;
+ALTER TABLE hold_release ENABLE ALWAYS TRIGGER hold_release_kept
+--;
+CREATE OR REPLACE TRIGGER hold_release_truncate_guard BEFORE TRUNCATE ON hold_release FOR EACH STATEMENT EXECUTE FUNCTION recording_row_kept()
+--;
+ALTER TABLE hold_release ENABLE ALWAYS TRIGGER hold_release_truncate_guard
+--;
+CREATE OR REPLACE TRIGGER clock_witness_row_guard BEFORE INSERT ON clock_witness FOR EACH ROW EXECUTE FUNCTION clock_witness_guard()
+--;
+ALTER TABLE clock_witness ENABLE ALWAYS TRIGGER clock_witness_row_guard
+--;
+CREATE OR REPLACE TRIGGER clock_witness_kept BEFORE UPDATE OR DELETE ON clock_witness FOR EACH ROW EXECUTE FUNCTION recording_row_kept()
+--;
+ALTER TABLE clock_witness ENABLE ALWAYS TRIGGER clock_witness_kept
+--;
+CREATE OR REPLACE TRIGGER clock_witness_truncate_guard BEFORE TRUNCATE ON clock_witness FOR EACH STATEMENT EXECUTE FUNCTION recording_row_kept()
+--;
+ALTER TABLE clock_witness ENABLE ALWAYS TRIGGER clock_witness_truncate_guard
+--;
+CREATE OR REPLACE TRIGGER deletion_certificate_row_guard BEFORE INSERT ON deletion_certificate FOR EACH ROW EXECUTE FUNCTION deletion_certificate_guard()
+--;
+ALTER TABLE deletion_certificate ENABLE ALWAYS TRIGGER deletion_certificate_row_guard
+--;
+CREATE OR REPLACE TRIGGER deletion_certificate_kept BEFORE UPDATE OR DELETE ON deletion_certificate FOR EACH ROW EXECUTE FUNCTION recording_row_kept()
+--;
+ALTER TABLE deletion_certificate ENABLE ALWAYS TRIGGER deletion_certificate_kept
+--;
+CREATE OR REPLACE TRIGGER deletion_certificate_truncate_guard BEFORE TRUNCATE ON deletion_certificate FOR EACH STATEMENT EXECUTE FUNCTION recording_row_kept()
+--;
+ALTER TABLE deletion_certificate ENABLE ALWAYS TRIGGER deletion_certificate_truncate_guard
+--;
+DROP TRIGGER IF EXISTS deletion_certificate_used ON deletion_certificate
+--;
+CREATE CONSTRAINT TRIGGER deletion_certificate_used AFTER INSERT ON deletion_certificate DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION deletion_certificate_used()
+--;
+ALTER TABLE deletion_certificate ENABLE ALWAYS TRIGGER deletion_certificate_used
+--;
+CREATE OR REPLACE FUNCTION recording_day_guard() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    RAISE EXCEPTION 'recording_gap is append-only; % is refused', TG_OP USING ERRCODE = 'restrict_violation';
+    IF TG_OP = 'UPDATE' AND NOT OLD.final THEN
+        RETURN NEW;
+    END IF;
+    RAISE EXCEPTION 'the figures of % are final; % is refused', OLD.day, TG_OP USING ERRCODE = 'restrict_violation';
 END $$
 --;
-CREATE OR REPLACE TRIGGER recording_gap_row_guard BEFORE UPDATE OR DELETE ON recording_gap FOR EACH ROW EXECUTE FUNCTION recording_gap_guard()
+CREATE OR REPLACE TRIGGER recording_day_row_guard BEFORE UPDATE OR DELETE ON recording_day FOR EACH ROW EXECUTE FUNCTION recording_day_guard()
 --;
-CREATE OR REPLACE TRIGGER recording_gap_truncate_guard BEFORE TRUNCATE ON recording_gap FOR EACH STATEMENT EXECUTE FUNCTION recording_gap_guard()
+ALTER TABLE recording_day ENABLE ALWAYS TRIGGER recording_day_row_guard
 --;
 CREATE FUNCTION ticketing_refuse() RETURNS trigger LANGUAGE plpgsql AS $$
     BEGIN
@@ -1960,6 +2837,27 @@ CREATE FUNCTION report_keeps_its_figures() RETURNS trigger LANGUAGE plpgsql AS $
 --;
 CREATE TRIGGER report_keeps_its_figures BEFORE UPDATE OR DELETE ON report_run
     FOR EACH ROW EXECUTE FUNCTION report_keeps_its_figures()
+--;
+CREATE OR REPLACE FUNCTION recording_ticket_guard() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
+DECLARE
+    open_one text;
+BEGIN
+    IF NEW.custody = 'recycled' AND (OLD.custody <> 'recycled' OR
+        NEW.deletion_began_at IS NOT NULL AND OLD.deletion_began_at IS NULL) THEN
+        SELECT t.id INTO open_one FROM ticket t JOIN recording r ON r.call_id = t.call_id
+        WHERE r.id = NEW.recording_id AND t.state <> 'archived' LIMIT 1;
+        IF FOUND THEN
+            PERFORM recording_refuse(NEW.recording_id, format('recording %s is kept: ticket %s is not archived',
+                                                              NEW.recording_id, open_one));
+        END IF;
+    END IF;
+    RETURN NEW;
+END $$
+--;
+CREATE OR REPLACE TRIGGER recording_object_ticket_guard BEFORE UPDATE ON recording_object FOR EACH ROW EXECUTE FUNCTION recording_ticket_guard()
+--;
+ALTER TABLE recording_object ENABLE ALWAYS TRIGGER recording_object_ticket_guard
 --;
 CREATE TYPE pgqueuer_status AS ENUM ('queued', 'picked', 'successful', 'exception', 'canceled', 'deleted', 'failed');
 --;
