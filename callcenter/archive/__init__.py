@@ -1,0 +1,1 @@
+"""Archive: packages of tickets and weeks that outlive the product (BagIt), made, checked and read back."""
