@@ -1,5 +1,6 @@
 """Fixtures every test may use: a fresh database copied from one migrated template."""
 
+import asyncio
 import itertools
 import os
 from collections.abc import AsyncIterator
@@ -27,15 +28,54 @@ async def postgres() -> AsyncIterator[PostgresForTests]:
         yield server
 
 
+class Stock:
+    """Copies of the template: the next test's is made while this test runs, and a used one goes while the next runs."""
+
+    def __init__(self, server: PostgresForTests) -> None:
+        self._server = server
+        self._next: asyncio.Task[str] | None = None
+        self._going: set[asyncio.Task[None]] = set()
+
+    async def take(self) -> str:
+        """A database nobody has used."""
+        name = await (self._next or self._begin())
+        self._next = self._begin()
+        return name
+
+    def give_back(self, name: str) -> None:
+        going = asyncio.ensure_future(_admin(self._server, f"DROP DATABASE {name} WITH (FORCE)"))
+        self._going.add(going)
+        going.add_done_callback(self._going.discard)
+
+    async def close(self) -> None:
+        """Wait for what is under way; errors of it are errors of the run."""
+        if self._next is not None:
+            await self._next
+        await asyncio.gather(*self._going)
+
+    def _begin(self) -> "asyncio.Task[str]":
+        return asyncio.ensure_future(self._copy(f"test_{os.getpid()}_{next(_names)}"))
+
+    async def _copy(self, name: str) -> str:
+        await _admin(self._server, f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}")
+        return name
+
+
+@pytest.fixture(scope="session")
+async def stock(postgres: PostgresForTests) -> AsyncIterator[Stock]:
+    kept = Stock(postgres)
+    yield kept
+    await kept.close()
+
+
 @pytest.fixture
-async def db(postgres: PostgresForTests) -> AsyncIterator[Database]:
+async def db(postgres: PostgresForTests, stock: Stock) -> AsyncIterator[Database]:
     """A database of this test's own, at the newest revision."""
-    name = f"test_{os.getpid()}_{next(_names)}"
-    await _admin(postgres, f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}")
+    name = await stock.take()
     database = Database(postgres.dsn(name))
     yield database
     await database.close()
-    await _admin(postgres, f"DROP DATABASE {name} WITH (FORCE)")
+    stock.give_back(name)
 
 
 @pytest.fixture
@@ -49,7 +89,7 @@ async def tx(db: Database) -> AsyncIterator[AsyncConnection]:
 
 
 async def _admin(server: PostgresForTests, statement: str) -> None:
-    connection = await asyncpg.connect(server.admin_dsn, timeout=10)
+    connection = await asyncpg.connect(server.admin_dsn, timeout=60)
     try:
         await connection.execute(statement)
     finally:

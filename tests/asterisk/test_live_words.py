@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from callcenter.control_errors import TapFailed
 from callcenter.stack.phone_sound import SILENT, Sound, Voice, alaw_encode
 from callcenter.types import ChannelId, Party, call_id
-from recordings import service, store
+from recordings import completeness, service, store
 from recordings.live import LiveTap, LiveWords
 from recordings.models import demo_model
 from recordings.recording import AnsweredLeg, Cause, Kind, RecordingDone, State, name_of
@@ -187,4 +187,4 @@ async def test_after_kill_9_the_files_are_repaired_and_the_loss_is_a_gap(tx: Asy
         short = {leg.party for leg in legs if heard_s[leg.party] < leg.seconds}
         assert {(gap.party, gap.cause) for gap in gaps} == {(party, Cause.ASTERISK_KILLED) for party in short}
         later = killed_at + timedelta(minutes=1)
-        assert await service.monitor(tx, spool, legs, later) == ()
+        assert await completeness.monitor(tx, spool, legs, later) == ()

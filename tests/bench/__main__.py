@@ -36,8 +36,14 @@ BENCHES: Mapping[str, Bench] = {
     "api": Bench({"clients": (8,), "seconds": 3.0}),
     "speech": Bench({"seconds": 30, "streams": 2}),
     "clocks": Bench(),
+    "intake": Bench({"recordings": 30, "cipher_mib": 16}),
+    "custody": Bench({"recordings": 60, "kills": 6, "scale": 0.2}),
+    "audit": Bench({"rows": 50_000}),
+    "completeness": Bench({"calls": 20_000}),
     "search": Bench({"tickets": 200_000, "items": 2_000, "asked": 20}),
     "deadlines": Bench({"deadlines": 50_000, "late": 1_200}),
+    "playback": Bench({"seconds": 600, "seeks": 50, "ffmpeg_seeks": 3}),
+    "restore": Bench({"tickets": 2_000, "recordings": 20, "write_s": 2.0}),
 }
 
 

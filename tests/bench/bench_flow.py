@@ -29,6 +29,7 @@ from callcenter import agents, invariants
 from callcenter.app import load_rules
 from callcenter.board import Board
 from callcenter.commands import Kind
+from callcenter.custody.opening import ground_of
 from callcenter.stack.hotline import Hotline
 from callcenter.stack.stack import Options
 from callcenter.tables import agent
@@ -177,7 +178,10 @@ class _Bench:
     async def _findings(self) -> list[str]:
         stack, now = self.hotline.stack, datetime.now(UTC)
         rules = load_rules(stack.options.policy)
-        ground = invariants.Ground(rules, stack.asterisk.spool, stack.asterisk.cel_file, stack.options.node, now)
+        custody = ground_of(stack.settings())
+        ground = invariants.Ground(
+            rules, stack.asterisk.spool, stack.asterisk.cel_file, stack.options.node, now, custody=custody
+        )
         async with self.hotline.database.transaction() as tx:
             return [f"{one.invariant} {one.sentence}" for one in await invariants.verify(tx, ground)][:5]
 

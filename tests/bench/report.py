@@ -117,6 +117,35 @@ def _search(result: dict[str, Any]) -> Iterator[Row]:
     yield "  items imported, s", "", f"{known['import_s']}"
 
 
+def _intake(result: dict[str, Any]) -> Iterator[Row]:
+    for codec, row in result["codecs"].items():
+        told = f"{row['times_real_time_a_core']:,} ({row['spool_mb_s_a_core']} MB/s of spool); {row['audio_h']} h"
+        yield f"intake to two stores, {codec}, times real time a core", ">= 50", told
+        yield "  sealed, KiB a minute", "", f"{row['kib_a_minute']}"
+    for cipher, row in result["ciphers"].items():
+        yield f"{cipher}, MB/s a core sealed / opened", "", f"{row['seal_mb_s']:,} / {row['open_mb_s']:,}"
+
+
+def _custody(result: dict[str, Any]) -> Iterator[Row]:
+    told = f"{result['audio_h']} h of audio; workers killed {result['kills']} times; {result['took_s']} s"
+    yield f"{result['recordings']:,} recordings from spool to certificate", "none lost", told
+    yield (
+        "  damaged and mended / held / deleted with certificate",
+        "",
+        (f"{result['damaged']} / {result['held']} / {result['deleted']:,}"),
+    )
+
+
+def _audit(result: dict[str, Any]) -> Iterator[Row]:
+    rows = result["rows"]
+    for algorithm in ("sha256", "sm3"):
+        found = result[algorithm]
+        yield f"audit, {rows:,} rows linked, {algorithm}", "", f"{found['sealing_rows_per_s']:,.0f} rows/s"
+        yield f"audit, {rows:,} rows verified, {algorithm}", "60 s a million", f"{found['verify_s']:.1f} s"
+    yield "audit, who saw one recording", "1 s", f"{result['sha256']['who_saw_ms']:.0f} ms"
+    yield "audit, memory grown by verifying", "flat", f"{result['sha256']['verify_memory_grown_mib']:.0f} MiB"
+
+
 def _deadlines(result: dict[str, Any]) -> Iterator[Row]:
     yield f"{result['deadlines']:,} open deadlines loaded, s", "", f"{result['load_s']}"
     for name in ("nothing_due", "full_batch"):
@@ -124,6 +153,42 @@ def _deadlines(result: dict[str, Any]) -> Iterator[Row]:
         told = f"{row['ms']} ms; {row['rows_read']:,} rows read; {row['claimed']} told"
         yield f"  deadline sweep, {name.replace('_', ' ')}", "", told
     yield f"  all {result['claimed']:,} late ones told, s", "", f"{result['rest_s']}"
+
+
+def _completeness(result: dict[str, Any]) -> Iterator[Row]:
+    yield f"watch of recordings, {result['legs']:,} legs a day, nothing new, ms", "", f"{result['nothing_new_ms']}"
+    for name in ("twenty_seconds", "backlog"):
+        yield f"  the same with {result[f'{name}_legs']:,} new legs, ms", "", f"{result[f'{name}_ms']}"
+    yield "  figures of a day, ms", "", f"{result['figures_ms']}"
+
+
+def _restore(result: dict[str, Any]) -> Iterator[Row]:
+    base = result["base"]
+    size = f"{base['bytes'] / 2**20:.0f} MiB, sealed {base['sealed_bytes'] / 2**20:.0f} MiB"
+    yield f"base backup, {result['tickets']:,} tickets, verified, s", "", f"{base['s']}; {size}"
+    for name, what in (("drill", "restore drill"), ("live_gone", "the same, live database gone")):
+        one = result[name]
+        steps = f"files {one['files_s']}, answered {one['answered_s']}, {one['segments']} segments of the log"
+        yield f"{what}, {one['recordings']} recordings opened: RTO, s", "3,600", f"{one['rto_s']}; {steps}"
+        yield "  what would be lost: RPO, s", "300", f"{one['rpo_s']}; {one['findings']} findings"
+    alone, received, synchronous = (result[f"commits_per_s_{one}"] for one in ("alone", "received", "synchronous"))
+    yield (
+        "commits/s, one writer: alone, received, synchronous",
+        "",
+        f"{alone:,.0f}; {received:,.0f}; {synchronous:,.0f}",
+    )
+
+
+def _playback(result: dict[str, Any]) -> Iterator[Row]:
+    length = f"{result['seconds'] // 60} min"
+    yield "ffmpeg started and ended, without a sound, p50", "", f"{result['ffmpeg_alone_p50_ms']} ms"
+    for kind, name in (("spool", "plain file"), ("flac", "sealed FLAC"), ("opus", "sealed Opus")):
+        found = result[kind]
+        seek = f"{found['seek_p50_ms']}; {found['seek_p99_ms']} ms"
+        yield f"seek in {length} of {name} over HTTP, first 64 KiB, p50; p99", "<= 200 ms", seek
+        yield "  ffmpeg -ss: start, open, seek, one second; p50", "", f"{found['ffmpeg_p50_ms']} ms"
+        grown = f"{found['memory_grown_mib']} of {found['memory_before_mib']} MiB; {found['stream_times_real_time']:,}"
+        yield "  memory grown by streaming all of it; times real time", "flat", grown
 
 
 ROWS: Mapping[str, Rows] = {
@@ -134,6 +199,12 @@ ROWS: Mapping[str, Rows] = {
     "speech": _speech,
     "clocks": _clocks,
     "search": _search,
+    "intake": _intake,
+    "custody": _custody,
+    "audit": _audit,
+    "completeness": _completeness,
     "deadlines": _deadlines,
+    "playback": _playback,
+    "restore": _restore,
 }
 """Bench -> the rows of its result."""

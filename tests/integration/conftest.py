@@ -6,9 +6,17 @@ from pathlib import Path
 import pytest
 
 from callcenter.db import Database
+from tests.support.moving_clock import MovingClock, moving_clock
 from tests.support.upper import UpperPlatform
 from tests.support.upstream import both
 from tests.support.web import Web
+
+
+@pytest.fixture(scope="session")
+async def clock() -> AsyncIterator[MovingClock]:
+    """One database under a clock that can be moved, for all who need one."""
+    async with moving_clock() as one:
+        yield one
 
 
 @pytest.fixture

@@ -110,7 +110,8 @@ async def test_many_parts_are_one_playback_and_no_part_escapes_the_audit(web: We
     for first in (1, 5_000, 9_000):
         headers = {"Range": f"bytes={first}-{first + 9}"}
         await web.ask("agent", "GET", f"/api/recordings/{recording}/audio", headers=headers)
-    await web.ask("auditor", "GET", f"/api/recordings/{recording}/audio", headers={"Range": "bytes=-1"})
+    why = {"reason": "抽查录音"}
+    await web.ask("auditor", "GET", f"/api/recordings/{recording}/audio", headers={"Range": "bytes=-1"}, params=why)
     assert await plays(web) == [("user:agent", True), ("user:auditor", True)]
 
 

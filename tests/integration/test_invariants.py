@@ -103,7 +103,12 @@ SPOILT = [
         "has not as many events as its version",
         id="ticket-without-its-event",
     ),
-    pytest.param("I2", "DELETE FROM recording", "has neither recording nor gap", id="answered-and-not-recorded"),
+    pytest.param(
+        "I2",
+        "ALTER TABLE recording DISABLE TRIGGER USER; DELETE FROM recording",
+        "has neither recording nor gap",
+        id="answered-and-not-recorded",
+    ),
     pytest.param(
         "I2",
         "UPDATE recording SET state = 'missing', sha256 = NULL",
@@ -188,6 +193,43 @@ SPOILT = [
            VALUES ('call_back:a-1763800001.900000001', 'a', 'call_back', '{}', 'user:x', 'failed', :long_ago)""",
         "is being called back by nobody",
         id="call-back-of-nobody",
+    ),
+    pytest.param(
+        "I13",
+        """INSERT INTO audit (at, actor, action, subject, ok)
+           VALUES (now() - interval '2 minutes', 'user:x', 'recording.play', 'recording:1', true)""",
+        "is not in the chain",
+        id="audit-row-put-in",
+    ),
+    pytest.param(
+        "I14",
+        """INSERT INTO recording_object (recording_id, name, path, custody, codec, cipher, key_id, wrapped_key,
+                                         sealed_bytes, sealed_sha256, stored_at)
+           SELECT id, gen_random_uuid(), 'x.ccr', 'stored', 'raw', 'aes-256-gcm', 'k', 'w', 9, repeat('0', 64), now()
+           FROM recording;
+           INSERT INTO recording_trouble (recording_id, place, trouble, why)
+           SELECT id, 'store', 'absent', 'there is no second place' FROM recording""",
+        "is absent in the store",
+        id="recording-lost",
+    ),
+    pytest.param(
+        "I15",
+        "ALTER TABLE recording DISABLE TRIGGER recording_row_guard",
+        "guard recording_row_guard on recording is switched off",
+        id="guard-switched-off",
+    ),
+    pytest.param(
+        "I15",
+        """ALTER TABLE recording_object DISABLE TRIGGER USER;
+           INSERT INTO recording_object (recording_id, name, path, custody, codec, cipher, key_id, sealed_bytes,
+                                         sealed_sha256, stored_at, recycled_at, deleted_at)
+           SELECT id, gen_random_uuid(), 'x.ccr', 'deleted', 'raw', 'aes-256-gcm', 'k', 9, repeat('0', 64), now(),
+                  now(), now() FROM recording;
+           ALTER TABLE recording_object ENABLE ALWAYS TRIGGER recording_object_row_guard,
+               ENABLE ALWAYS TRIGGER recording_object_truncate_guard,
+               ENABLE ALWAYS TRIGGER recording_object_ticket_guard""",
+        "is deleted, and no certificate says so",
+        id="deleted-without-a-certificate",
     ),
 ]
 

@@ -10,7 +10,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from callcenter.types import CallId, ChannelId, Party, RecordingId
-from recordings import service, store
+from recordings import completeness, service, store
 from recordings.audio import sha256
 from recordings.recording import (
     AnsweredLeg,
@@ -22,6 +22,9 @@ from recordings.recording import (
     State,
     name_of,
 )
+from recordings.retention import expiry
+from recordings.retention.rules import Basis, Rule
+from recordings.spool import NoSpool
 from tests.support.spoken import COMPLAINT, cut_by_kill, silence, spoken, tone, write_sln, write_wav
 
 CALL = CallId("a-1763800000.12")
@@ -165,7 +168,7 @@ async def test_after_a_kill_the_files_are_repaired_and_the_lost_seconds_are_a_ga
     assert len(gaps) == 2
     assert all(gap.seconds == pytest.approx(7.3 - 6.144) and gap.until_at == killed_at for gap in gaps)
     assert await service.recover_orphans(tx, spool, LATER, legs=legs) == ()
-    assert await service.monitor(tx, spool, legs, LATER) == ()
+    assert await completeness.monitor(tx, spool, legs, LATER) == ()
 
 
 async def test_a_killed_call_nobody_remembers_loses_at_most_one_step(tx: AsyncConnection, spool: Path) -> None:
@@ -182,7 +185,7 @@ async def test_a_call_killed_before_the_first_step_is_one_whole_gap(tx: AsyncCon
     assert (found.state, found.problem) == (State.MISSING, Problem.EMPTY)
     assert found.gap is not None
     assert (found.gap.cause, found.gap.seconds) == (Cause.ASTERISK_KILLED, 1.5)
-    assert await service.monitor(tx, spool, [leg(seconds=1.5)], LATER) == ()
+    assert await completeness.monitor(tx, spool, [leg(seconds=1.5)], LATER) == ()
 
 
 async def test_a_file_whose_event_was_lost_is_taken_in_without_a_gap(tx: AsyncConnection, spool: Path) -> None:
@@ -203,101 +206,8 @@ async def test_files_that_are_still_written_are_left_alone(tx: AsyncConnection, 
 
 
 async def test_a_spool_that_is_not_mounted_is_said(tx: AsyncConnection, tmp_path: Path) -> None:
-    with pytest.raises(service.NoSpool, match="cannot be read"):
+    with pytest.raises(NoSpool, match="cannot be read"):
         await service.recover_orphans(tx, tmp_path / "none", LATER)
-
-
-async def test_the_monitor_accounts_for_every_answered_second(tx: AsyncConnection, spool: Path) -> None:
-    id_ = await finish(tx, spool, tone(10))
-    await service.verify(tx, spool, id_, leg())
-    assert await service.monitor(tx, spool, [leg()], LATER) == ()
-    legs = [leg(), leg(AGENT, Party.AGENT, 5), leg(UNIT, Party.UNIT, 0.5)]
-    (found,) = await service.monitor(tx, spool, legs, LATER)
-    assert (found.problem, found.leg, found.unaccounted_s) == (Problem.MISSING, legs[1], 5.0)
-    assert "agent" in str(found)
-    assert "0.0 s of audio for 5.0 answered s" in str(found)
-    await service.account_for(tx, [found])
-    assert await service.monitor(tx, spool, legs, LATER) == ()
-    (gap,) = await store.gaps_of(tx, [CALL])
-    assert (gap.channel_id, gap.seconds, gap.cause) == (AGENT, 5.0, Cause.FILE_MISSING)
-
-
-@pytest.mark.parametrize(
-    ("samples", "problem", "left_s"),
-    [
-        (tone(7), Problem.SHORT, 3.0),
-        (silence(10), Problem.SILENT, 0.0),
-        (tone(30), Problem.LONG, 0.0),
-        (b"", Problem.EMPTY, 10.0),
-    ],
-)
-async def test_the_monitor_sees_bad_audio_nobody_has_verified_yet(
-    tx: AsyncConnection, spool: Path, samples: bytes, problem: Problem, left_s: float
-) -> None:
-    await finish(tx, spool, samples)
-    (found,) = await service.monitor(tx, spool, [leg()], LATER)
-    assert found.problem is problem
-    assert found.unaccounted_s == pytest.approx(left_s)
-
-
-async def test_the_monitor_sees_files_that_vanish_or_change_after_verification(
-    tx: AsyncConnection, spool: Path
-) -> None:
-    id_ = await finish(tx, spool, tone(10))
-    await service.verify(tx, spool, id_, leg())
-    write_sln(path_of(spool), tone(9))
-    (found,) = await service.monitor(tx, spool, [leg()], LATER)
-    assert found.problem is Problem.UNREADABLE
-    path_of(spool).unlink()
-    (found,) = await service.monitor(tx, spool, [leg()], LATER)
-    assert (found.problem, found.unaccounted_s) == (Problem.MISSING, 10.0)
-    await service.account_for(tx, [found])
-    assert await service.monitor(tx, spool, [leg()], LATER) == ()
-    row = await store.recording_of(tx, id_)
-    assert (row.state, row.problem) == (State.MISSING, Problem.MISSING)
-
-
-async def test_a_recording_verified_before_its_leg_had_ended_is_still_found_short(
-    tx: AsyncConnection, spool: Path
-) -> None:
-    id_ = await finish(tx, spool, tone(7))
-    assert (await service.verify(tx, spool, id_, None)).state is State.VERIFIED
-    found = await service.monitor(tx, spool, [leg()], LATER)
-    assert [(one.problem, one.unaccounted_s) for one in found] == [(Problem.SHORT, 3.0)]
-    await service.account_for(tx, found)
-    row = await store.recording_of(tx, id_)
-    assert (row.state, row.problem) == (State.SUSPECT, Problem.SHORT)
-    assert await service.monitor(tx, spool, [leg()], LATER) == ()
-
-
-@pytest.mark.parametrize(("samples", "problem"), [(silence(10), Problem.SILENT), (tone(30), Problem.LONG)])
-async def test_a_problem_the_row_tells_is_not_listed_again(
-    tx: AsyncConnection, spool: Path, samples: bytes, problem: Problem
-) -> None:
-    id_ = await finish(tx, spool, samples)
-    await service.verify(tx, spool, id_, leg())
-    assert await service.monitor(tx, spool, [leg()], LATER) == ()
-    assert (await store.recording_of(tx, id_)).problem is problem
-
-
-async def test_the_monitor_lists_orphans_and_foreign_files_but_not_live_ones(tx: AsyncConnection, spool: Path) -> None:
-    written_at(write_sln(path_of(spool), tone(3)), START)
-    written_at(write_sln(path_of(spool, AGENT, Party.AGENT), tone(3)), START)
-    written_at(write_sln(path_of(spool, UNIT, Party.UNIT), tone(3)), LATER - timedelta(seconds=1))
-    (spool / "notes.txt").write_text("what is this")
-    (spool / "folder").mkdir()
-    found = await service.monitor(tx, spool, [], LATER, alive={AGENT})
-    assert [(one.problem, one.path) for one in found] == [
-        (Problem.ORPHAN, path_of(spool).name),
-        (Problem.FOREIGN, "folder"),
-        (Problem.FOREIGN, "notes.txt"),
-    ]
-    assert str(found[2]) == "notes.txt: foreign file in the spool"
-
-
-async def test_a_leg_that_has_just_ended_is_given_time(tx: AsyncConnection, spool: Path) -> None:
-    assert await service.monitor(tx, spool, [leg()], leg().ended_at + timedelta(seconds=5)) == ()
-    assert len(await service.monitor(tx, spool, [leg()], leg().ended_at + timedelta(seconds=10))) == 1
 
 
 async def refused(tx: AsyncConnection, statement: str) -> bool:
@@ -314,7 +224,7 @@ async def refused(tx: AsyncConnection, statement: str) -> bool:
     "statement",
     [
         "DELETE FROM recording",
-        "TRUNCATE recording",
+        "TRUNCATE recording CASCADE",
         "UPDATE recording SET delete_not_before = '2026-01-01'",
         "UPDATE recording SET call_id = 'a-1763800000.99'",
         "UPDATE recording SET kind = 'mix'",
@@ -332,15 +242,17 @@ async def test_the_database_refuses_to_lose_a_recording(tx: AsyncConnection, spo
     assert len(await store.gaps_of(tx, [CALL])) == 1
 
 
-async def test_a_recording_whose_time_is_over_may_go(tx: AsyncConnection, spool: Path) -> None:
+async def test_the_row_of_a_recording_stays_when_its_time_is_over(tx: AsyncConnection, spool: Path) -> None:
     await service.finished(tx, done(spool), datetime(2020, 2, 29, tzinfo=UTC))
-    assert not await refused(tx, "DELETE FROM recording")
-    assert await store.recordings_of(tx, [CALL]) == ()
+    assert await refused(tx, "DELETE FROM recording")
+    assert len(await store.recordings_of(tx, [CALL])) == 1
 
 
 async def test_a_ticket_that_closes_late_keeps_its_recordings_longer(tx: AsyncConnection, spool: Path) -> None:
     (id_,) = await service.finished(tx, done(spool), START)
-    await service.call_closed(tx, CALL, START, datetime(2026, 3, 1, 4, tzinfo=UTC))
+    await expiry.call_closed(tx, CALL, Basis(Rule(), START, datetime(2026, 3, 1, 4, tzinfo=UTC)))
     assert (await store.recording_of(tx, id_)).delete_not_before == date(2029, 3, 2)
-    await service.call_closed(tx, CALL, START, START)
+    await expiry.call_closed(tx, CALL, Basis(Rule(), START, START))
     assert (await store.recording_of(tx, id_)).delete_not_before == date(2029, 3, 2)
+    await expiry.call_closed(tx, CALL, Basis(Rule(10, "x", 1), START, START))
+    assert (await store.recording_of(tx, id_)).delete_not_before == date(2035, 11, 23)

@@ -18,6 +18,7 @@ from sqlalchemy import text
 from callcenter import invariants
 from callcenter.app import load_rules
 from callcenter.board import Board, BoardEvent
+from callcenter.custody.opening import ground_of
 from callcenter.stack.hotline import Api, Hotline
 from callcenter.stack.process import run
 from tests.support.eventually import eventually
@@ -69,7 +70,8 @@ async def findings(hotline: Hotline) -> tuple[invariants.Finding, ...]:
     settings = hotline.stack.settings()
     rules = load_rules(settings.policy)
     now = datetime.now(UTC) + LATER
-    ground = invariants.Ground(rules, settings.spool_dir, settings.cel_file, settings.node, now)
+    custody = ground_of(settings)
+    ground = invariants.Ground(rules, settings.spool_dir, settings.cel_file, settings.node, now, custody=custody)
     async with hotline.database.transaction() as tx:
         return await invariants.verify(tx, ground)
 

@@ -28,6 +28,18 @@ def new_folder(name: str = "stack") -> Path:
     return OURS / f"{name}-{next(_numbers)}"
 
 
+# A database per test is made and dropped some eight hundred times; this server is killed in no test and outlives none.
+# Tests of durability bring a server of their own, with the settings a hotline runs with.
+FORGETFUL = {
+    "fsync": "off",
+    "full_page_writes": "off",
+    "synchronous_commit": "off",
+    "wal_level": "minimal",
+    "max_wal_senders": "0",
+    "max_wal_size": "4GB",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class PostgresForTests:
     """A private PostgreSQL; every address is of the role that owns it."""
@@ -49,6 +61,7 @@ async def postgres_for_tests() -> AsyncIterator[PostgresForTests]:
     """PostgreSQL alone, without the tables; stopped and removed at the end."""
     stack = Stack(new_folder("postgres"))
     stack.open()
+    stack.postgres.settings |= FORGETFUL
     try:
         await stack.postgres.boot()
         yield PostgresForTests(stack.postgres)

@@ -24,6 +24,7 @@ from callcenter.app import load_rules
 from callcenter.board import Board, BoardAway, BoardEvent
 from callcenter.calls import Call
 from callcenter.commands import Kind, Result
+from callcenter.custody.opening import ground_of
 from callcenter.stack.hotline import Hotline
 from callcenter.stack.phone import RING, Phone, answer
 from callcenter.stack.phone_call import PhoneCall
@@ -275,7 +276,12 @@ class Story:
         stack = self.hotline.stack
         rules = load_rules(stack.options.policy)
         ground = invariants.Ground(
-            rules, stack.asterisk.spool, stack.asterisk.cel_file, stack.options.node, datetime.now(UTC)
+            rules,
+            stack.asterisk.spool,
+            stack.asterisk.cel_file,
+            stack.options.node,
+            datetime.now(UTC),
+            custody=ground_of(stack.settings()),
         )
         async with self.database.transaction() as tx:
             return [f"{one.invariant}: {one.sentence}" for one in await invariants.verify(tx, ground)]

@@ -32,6 +32,8 @@ from config.calendar_loader import load_calendar
 from config.problems import ConfigWrong
 from config.report_kit import load_kit
 from config.sms_loader import load_sms
+from recordings.custody.ground import Ground as Custody
+from tests.support.custody import custody_for_tests
 from tests.support.tickets import rules
 from ticketing.clocks import Calendar
 from ticketing.policy import Rules
@@ -90,6 +92,7 @@ class Web:
     client: "TestClient[Any, Any]"
     hub: live.LiveHub
     calendars: CalendarKeeper
+    custody: Custody
     ids: dict[str, Any] = field(default_factory=dict)
     tokens: dict[str, str] = field(default_factory=dict)
 
@@ -143,6 +146,7 @@ async def serving(
 ) -> AsyncIterator[Web]:
     """The application on a free port of the loopback. shipped: of another region; upstream: a platform above."""
     vault, board = Vault("5a" * 32), Board(board_url)
+    custody = custody_for_tests(spool)
     # Its own: an imported notice replaces the calendar for all who hold these rules.
     here = Rules((shipped or rules()).policies, (shipped or rules()).calendar)
     ground = flow_tickets.Ground(vault, here, load_sms().texts, ALL_DAY, upstream is not None)
@@ -156,6 +160,8 @@ async def serving(
         node="a",
         spool=spool,
         version="test",
+        custody=custody,
+        archive=spool / "archive",
         regulation=shipped_rules,
         upstream=upstream,
         reports=ReportDesk(load_kit(), spool / "reports"),
@@ -164,7 +170,7 @@ async def serving(
     hub = app[live.HUB] = live.LiveHub(board)
     try:
         async with TestClient(TestServer(app)) as client:
-            yield Web(db, vault, ground, spool, client, hub, services.calendars)
+            yield Web(db, vault, ground, spool, client, hub, services.calendars, custody)
     finally:
         await board.close()
 

@@ -250,6 +250,8 @@ ALLOWED = [
     ("QueueAdd", "Interface", "PJSIP/8001"),
     ("QueueAdd", "MemberName", "张三"),
     ("QueuePause", "Reason", "小休, 10 分钟"),
+    ("Setvar", "Variable", "NO_RECORDING_UNTIL"),
+    ("Setvar", "Value", "1763800060"),
 ]
 REFUSED = [
     ("Command", "Command", "core stop now"),
@@ -274,6 +276,10 @@ REFUSED = [
     ("Originate", "Variable", "SHELL(id)=x"),
     ("QueueAdd", "Interface", "SIP/8001"),
     ("QueuePause", "Paused", "yes"),
+    ("Setvar", "Variable", "AGI_TOKEN"),
+    ("Setvar", "Variable", "NO_RECORDING_UNTIL=1"),
+    ("Setvar", "Value", "${SHELL(id)}"),
+    ("Setvar", "Channel", "PJSIP/8001-00000001"),
     ("QueuePause", "Reason", "a\nb"),
     ("QueuePause", "Reason", "a\0b"),
     ("QueuePause", "Reason", "a\u2028b"),

@@ -85,8 +85,9 @@ ASIDE = f"{HOLD} ExtraChannel={AGENT_LEG} ExtraContext=conf ExtraExten=s ExtraPr
 BACK = f"Redirect Channel={CALL} Context=conf-citizen Exten=s Priority=1"
 RING = (
     f"Originate Channel=PJSIP/5551234@unit ChannelId={UNIT_LEG} Context=unit-leg Exten=s Priority=1 CallerID=12345 "
-    f"Timeout=30000 Variable=CALL_ID={CALL} Variable=LEG=unit"
+    f"Timeout=30000 Variable=CALL_ID={CALL} Variable=LEG=unit Variable=RECORDED=yes"
 )
+UNRECORDED = CallLegs(CALL, CITIZEN, AGENT_LEG, recorded=False)
 
 STEPS: list[tuple[str, Step, list[str]]] = [
     ("consult", lambda c: c.consult(LEGS, UNIT, 1), [ASIDE, RING]),
@@ -99,6 +100,11 @@ STEPS: list[tuple[str, Step, list[str]]] = [
         "consult the police",
         lambda c: c.consult(LEGS, EMERGENCY["110"].number, 1, EMERGENCY["110"].over),
         [ASIDE, RING.replace("5551234@unit", "110@trunk")],
+    ),
+    (
+        "consult in a call that is not recorded",
+        lambda c: c.consult(UNRECORDED, UNIT, 1),
+        [ASIDE, RING.replace("RECORDED=yes", "RECORDED=no")],
     ),
     ("cancel", lambda c: c.cancel_consult(LEGS, UNIT_LEG), [f"Hangup Channel={UNIT_LEG} Cause=16", BACK]),
     ("merge", lambda c: c.merge(LEGS), [BACK]),

@@ -117,6 +117,22 @@ def test_every_place_that_is_jumped_to_exists(dialplan: list[tuple[str, str, str
             assert (context, extension) in places, line
 
 
+def test_no_leg_is_recorded_before_it_was_decided_whether_the_call_is(dialplan: list[tuple[str, str, str]]) -> None:
+    recording = {where for where, _, line in dialplan if line.startswith("MixMonitor(")}
+    assert recording == {"record-citizen", "record-leg"}
+    for context in recording:
+        lines = [line for where, _, line in dialplan if where == context]
+        assert lines[0] == "Gosub(record-decide,s,1)"
+        assert '"${RECORDED}" = "no"' in lines[1]
+
+
+def test_calls_are_recorded_when_nobody_says_until_when_they_are_not(rendered: Path) -> None:
+    assert settings(rendered, "extensions.conf", "globals")["NO_RECORDING_UNTIL"] == "0"
+    text = (rendered / "extensions.conf").read_text(encoding="utf-8")
+    # An empty or strange value is 0 too: the 0 in front of it makes a number of whatever the filter leaves.
+    assert "${EPOCH} < 0${FILTER(0-9,${NO_RECORDING_UNTIL})}" in text
+
+
 @pytest.mark.parametrize(
     ("context", "extension"),
     [

@@ -1,13 +1,11 @@
-"""Parts of a recording, and files that are none of ours."""
-
-import os
-from pathlib import Path
+"""Parts of a recording, as a Range header asks for them."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from callcenter.web.playback import HEADER_BYTES, NotPlayable, RangeNotThere, open_sound, part_of, wav_header
+from callcenter.custody.playbacks import Progress
+from callcenter.web.playback import RangeNotThere, part_of
 
 CASES = [
     ("bytes=0-0", 100, (0, 1)),
@@ -46,36 +44,14 @@ def test_a_part_is_never_empty_nor_outside(asked: str, size: int) -> None:
     assert part is None or 0 <= part[0] < part[1] <= size
 
 
-@given(cuts=st.lists(st.integers(1, 500), min_size=1, max_size=40))
-def test_any_way_of_reading_gives_the_same_wav(tmp_path_factory: pytest.TempPathFactory, cuts: list[int]) -> None:
-    spool = tmp_path_factory.mktemp("spool")
-    samples = bytes(range(250)) * 4
-    (spool / "a.sln").write_bytes(samples)
-    sound = open_sound(spool, "a.sln")
-    try:
-        heard = b""
-        for cut in (*cuts, *[1_000] * 3):
-            heard += sound.read(len(heard), min(cut, sound.size_bytes - len(heard)))
-    finally:
-        os.close(sound.fd)
-    assert heard == wav_header(len(samples), 8_000, 1) + samples
-    assert sound.size_bytes == HEADER_BYTES + len(samples)
-
-
-@pytest.mark.parametrize("name", ["../secret.sln", "/etc/passwd", "sub/a.sln", "a\0.sln", "", ".", "..", "x" * 5_000])
-def test_names_that_lead_elsewhere_open_nothing(tmp_path: Path, name: str) -> None:
-    spool = tmp_path / "spool"
-    (spool / "sub").mkdir(parents=True)
-    for place in (tmp_path / "secret.sln", spool / "sub" / "a.sln"):
-        place.write_bytes(b"secret" * 10)
-    with pytest.raises(NotPlayable):
-        open_sound(spool, name)
-
-
-def test_a_refused_file_leaves_nothing_open(tmp_path: Path) -> None:
-    (tmp_path / "a.bin").write_bytes(b"noise")
-    before = len(os.listdir("/proc/self/fd"))
-    for _ in range(5):
-        with pytest.raises(NotPlayable):
-            open_sound(tmp_path, "a.bin")
-    assert len(os.listdir("/proc/self/fd")) == before
+@given(parts=st.lists(st.tuples(st.integers(0, 200), st.integers(0, 50)), max_size=20))
+def test_every_frame_that_was_sent_is_told_once_or_more_and_no_other(parts: list[tuple[int, int]]) -> None:
+    progress = Progress()
+    sent: set[int] = set()
+    for first, length in parts:
+        progress.sent(first, first + length)
+        sent |= set(range(first, first + length))
+    told = progress.taken()
+    assert {frame for first, end in told for frame in range(first, end)} == sent
+    assert all(first < end for first, end in told)
+    assert progress.taken() == []

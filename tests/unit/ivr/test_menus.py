@@ -1,5 +1,6 @@
 """The shipped menus, as a caller meets them: keys pressed -> outcome."""
 
+from dataclasses import replace
 from datetime import datetime
 
 import pytest
@@ -153,6 +154,14 @@ def test_recording_notice_is_heard_in_full_and_first() -> None:
     _, acts = walk(MAIN, USUAL, [])
     assert acts[0] == Play("greeting", whole=True)
     assert "录音" in load_menus().prompts["greeting"]
+
+
+def test_the_greeting_does_not_promise_a_recording_that_is_not_made() -> None:
+    _, usual = walk(MAIN, USUAL, [])
+    _, full = walk(MAIN, replace(USUAL, recorded=False), [])
+    assert usual[0] == Play("greeting", whole=True)
+    assert full[0] == Play("greeting-unrecorded", whole=True)
+    assert full[1:] == usual[1:]
 
 
 def test_surge_announcement_only_while_the_flag_is_on() -> None:

@@ -147,6 +147,14 @@ async def test_key_cuts_the_list_of_keys_short(prompts_dir: Path) -> None:
     assert one.variables["REQUEST_TYPE"] == "求助"
 
 
+@pytest.mark.parametrize(("told", "greeting"), [("yes", "greeting"), ("", "greeting"), ("no", "greeting-unrecorded")])
+async def test_the_dialplan_tells_the_menu_whether_the_call_is_recorded(
+    prompts_dir: Path, told: str, greeting: str
+) -> None:
+    one = await heard(prompts_dir, USUAL, Caller(["1"]), environment(arguments=[told] if told else []))
+    assert one.prompts == [greeting, "keys"]
+
+
 @pytest.mark.parametrize("prompt", ["greeting", "keys"])
 async def test_caller_hangs_up_in_a_prompt(prompts_dir: Path, prompt: str) -> None:
     one = await heard(prompts_dir, USUAL, Caller(during={prompt: "hangup"}))

@@ -1,6 +1,6 @@
-"""The rules of recordings: names, verdicts, gaps, retention."""
+"""The rules of recordings: names, verdicts, gaps."""
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
@@ -24,7 +24,6 @@ from recordings.recording import (
     last_heard_leg,
     name_of,
     parse_name,
-    retention_floor,
     unaccounted_s,
 )
 
@@ -91,30 +90,6 @@ def test_a_gap_ends_with_the_leg_and_names_its_cause(found: Sound | Unusable, ki
     assert gap is not None
     assert gap.cause is cause
     assert gap.until_at == leg(60).ended_at
-
-
-@pytest.mark.clause("LS-069")
-@pytest.mark.parametrize(
-    ("recorded", "closed", "floor"),
-    [
-        (datetime(2024, 2, 29, 4, tzinfo=UTC), None, date(2027, 3, 1)),
-        (datetime(2024, 2, 28, 4, tzinfo=UTC), None, date(2027, 3, 1)),
-        (datetime(2025, 3, 1, 4, tzinfo=UTC), None, date(2028, 3, 2)),
-        (datetime(2025, 12, 31, 15, 59, tzinfo=UTC), None, date(2029, 1, 1)),
-        # 00:00 of the new year in China
-        (datetime(2025, 12, 31, 16, 0, tzinfo=UTC), None, date(2029, 1, 2)),
-        (datetime(2025, 3, 1, 4, tzinfo=UTC), datetime(2025, 5, 1, 4, tzinfo=UTC), date(2028, 5, 2)),
-        (datetime(2025, 5, 1, 4, tzinfo=UTC), datetime(2025, 3, 1, 4, tzinfo=UTC), date(2028, 5, 2)),
-    ],
-)
-def test_recordings_are_kept_three_years_and_a_day(recorded: datetime, closed: datetime | None, floor: date) -> None:
-    assert retention_floor(recorded, closed) == floor
-
-
-@given(st.datetimes(datetime(2020, 1, 1), datetime(2090, 1, 1), timezones=st.just(UTC)))
-def test_the_floor_is_never_less_than_three_full_years_away(recorded: datetime) -> None:
-    days = (retention_floor(recorded) - (recorded + timedelta(hours=8)).date()).days
-    assert 3 * 365 + 1 <= days <= 3 * 365 + 2
 
 
 @pytest.mark.parametrize(
