@@ -20,6 +20,7 @@ LEAVES = ("ivr", "recordings", "ticketing")
 PURE = frozenset(
     {
         "callcenter.ami_wire",
+        "callcenter.backup.wal",
         "callcenter.audit_chain",
         "callcenter.call_events",
         "callcenter.call_facts",

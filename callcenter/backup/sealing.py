@@ -183,12 +183,13 @@ def _frames(path: Path, file: BinaryIO, chunks: Chunks, *, open_end: bool) -> It
 
 
 def _sealed_frame(file: BinaryIO) -> bytes | None:
-    """The next frame as it lies there, torn ones included; None at the end."""
+    """The next frame; empty, which does not open, when it is not as long as it says. None: the end."""
     head = file.read(_LENGTH.size)
     if not head:
         return None
     (length,) = _LENGTH.unpack(head) if len(head) == _LENGTH.size else (0,)
-    return file.read(length) if length <= FRAME_BYTES + TAG_BYTES else b""
+    sealed = file.read(length) if length <= FRAME_BYTES + TAG_BYTES else b""
+    return sealed if len(sealed) == length else b""
 
 
 class SealedDraft:

@@ -15,11 +15,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 import recordings.service
 from callcenter import jobs, metrics
+from callcenter.custody.intake_work import enqueue_keep
 from callcenter.custody.legs import PAGE, ended_legs, open_channels, unaccounted_legs, waiting_s
 from callcenter.db import Database
 from callcenter.jobs import Job
 from callcenter.tables import leg as leg_table
-from recordings import completeness, days, findings
+from recordings import completeness, days, findings, store
 from recordings.accounting import DayFigures, LegAccount, Place, day_of
 from recordings.custody.ground import Ground as Custody
 from recordings.recording import Problem
@@ -74,7 +75,9 @@ class CompletenessWork:
             alive = await open_channels(tx)
             legs = await ended_legs(tx, {f.name.channel_id for f in files.values() if f.name} - alive)
             if await unclaimed(tx, files, now.timestamp(), alive, {leg.channel_id for leg in legs}):
-                await recordings.service.recover_orphans(tx, self.custody.spool, now, alive=alive, legs=legs)
+                taken = await recordings.service.recover_orphans(tx, self.custody.spool, now, alive=alive, legs=legs)
+                for one in taken:
+                    await enqueue_keep(tx, await store.recording_of(tx, one.id))
         return files
 
     async def _account(self, now: datetime, until_s: float) -> list[LegAccount]:

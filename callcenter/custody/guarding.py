@@ -7,7 +7,7 @@ from callcenter.audit_chain import Algorithm
 from callcenter.custody.anchors import Places, places
 from callcenter.custody.chain_work import ChainWork
 from callcenter.custody.read_watch import ReadWatch
-from callcenter.custody.recheck_work import SWEEP_S, Recheck
+from callcenter.custody.recheck_work import RECHECK_JOB, SWEEP_S, Recheck
 from callcenter.db import DatabaseAway
 from callcenter.jobs import Worker
 from callcenter.settings import Settings
@@ -27,7 +27,9 @@ def register(worker: Worker, app: App, stack: AsyncExitStack) -> None:
     worker.every(3600, "audit.anchor", chain.keep_object)
     stack.push_async_callback(_last_anchor, chain)
     worker.every(30, "audit.many_reads", ReadWatch(app.database, app.board).sweep)
-    worker.every(SWEEP_S, "recordings.recheck", Recheck(app.database, app.custody).sweep)
+    recheck = Recheck(app.database, app.custody)
+    worker.every(SWEEP_S, "recordings.recheck", recheck.sweep)
+    worker.handle({RECHECK_JOB: recheck.one})
 
 
 async def _last_anchor(chain: ChainWork) -> None:

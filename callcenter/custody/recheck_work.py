@@ -16,8 +16,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from callcenter import metrics
 from callcenter.audit import Audited, note
 from callcenter.db import Database
+from callcenter.job import Job
 from callcenter.types import RecordingId, system
-from recordings.custody import recheck, recheck_rows
+from recordings.custody import recheck, recheck_rows, rows
 from recordings.custody.custody import Kept
 from recordings.custody.ground import Ground
 from recordings.custody.objects import StoreAway
@@ -25,6 +26,7 @@ from recordings.custody.recheck import AIM, AT_LEAST_EVERY, Pace, Place, Trouble
 
 log = logging.getLogger(__name__)
 SWEEP_S = 60.0
+RECHECK_JOB = "recording.recheck"
 MOST_A_TURN = 500
 BYTES_PER_S = 20 * 1024 * 1024
 """A fifth of an old hard disk; a quarter's 80 days at this pace read 138 TB."""
@@ -174,6 +176,23 @@ class Recheck:
             async with self.database.transaction() as tx:
                 await note(tx, Audited(CHECKER, "store.lost", f"store:{place}", ok=False, detail={"url": store.url}))
         return True
+
+    async def one(self, job: Job) -> None:
+        """`recording.recheck`: a recording that broke while it was heard is looked at in every place, and mended.
+
+        Raises StoreAway to be tried again, DatabaseAway.
+        """
+        id_ = RecordingId(int(str(job.payload["recording"])))
+        for place in self.places:
+            async with self.database.transaction() as tx:
+                kept = await rows.kept(tx, id_)
+            if kept is None or kept.sealed is None or not kept.readable:
+                return
+            if place is Place.COPY and kept.copied_at is None:
+                continue
+            trouble = await self._look(kept, place)
+            if trouble is not None:
+                await self.settle(kept, place, trouble)
 
     async def settle(self, kept: Kept, place: Place, trouble: Trouble) -> Found | None:
         """Mend it from the other place, or note that this cannot be; None: it is no longer to be there.

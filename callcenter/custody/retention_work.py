@@ -15,6 +15,7 @@ from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from callcenter import jobs, metrics
+from callcenter.archive.store import packages_with
 from callcenter.audit import Audited, note
 from callcenter.custody import retention_check
 from callcenter.custody.tickets_of_calls import open_tickets
@@ -167,6 +168,7 @@ class RetentionWork:
                 "sha256": done.sha256,
                 "policy": f"{done.rule.policy_id}@{done.rule.policy_version}" if done.rule.policy_id else "",
                 "years": done.rule.years,
+                "packages": ", ".join(await packages_with(tx, done.name)),
             }
             await note(tx, Audited(RETENTION, "recording.delete", f"recording:{id_}", detail=detail))
         metrics.RECORDINGS_EXPIRED.labels("deleted").inc()

@@ -14,11 +14,12 @@ from typing import TypeVar
 
 from aiohttp import web
 
-from callcenter import metrics
+from callcenter import jobs, metrics
 from callcenter.audit import Audited, note
 from callcenter.custody import playbacks
 from callcenter.custody.playbacks import Hearing, Progress
 from callcenter.custody.playing import Distrust
+from callcenter.custody.recheck_work import RECHECK_JOB
 from callcenter.db import Database, DatabaseAway
 from callcenter.types import RecordingId
 from recordings.custody.objects import StoreAway
@@ -172,6 +173,8 @@ class Sending:
             log.warning("a sound broke while it played", extra={"subject": hearing.subject, **detail})
             async with self._database.transaction() as tx:
                 await note(tx, Audited(hearing.actor, DAMAGED, hearing.subject, ok=False, detail=detail))
+                for one in self._played.recordings:
+                    await jobs.enqueue(tx, RECHECK_JOB, {"recording": one}, key=f"{RECHECK_JOB}:{one}")
             _break_off(request)
             return b""
 

@@ -42,7 +42,8 @@ async def rewrap(tx: AsyncConnection, ground: Ground, limit: int, *, after: int 
     active = await require_proven(tx, ground)
     query = (
         select(_C.recording_id, _C.name, _C.path, _C.key_id, _C.wrapped_key)
-        .where(_C.custody.in_(NEEDED), _C.key_id != active, _C.recording_id > after)
+        # A key left beside an object that is just being removed would outlive it.
+        .where(_C.custody.in_(NEEDED), _C.deletion_began_at.is_(None), _C.key_id != active, _C.recording_id > after)
         .order_by(_C.recording_id)
         .limit(limit)
         .with_for_update(skip_locked=True)

@@ -2,6 +2,7 @@
 
 import asyncio
 import io
+import json
 import wave
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -351,6 +352,11 @@ async def test_damage_in_the_middle_ends_the_sound_and_the_next_request_takes_th
         await web.ask("agent", "GET", audio(recording))
     rows_of = [(action, ok) for _, action, _, ok in await audited(web)]
     assert rows_of == [("recording.play", True), ("recording.damaged", False)]
+    async with web.db.transaction() as tx:
+        ordered = (
+            await tx.execute(text("SELECT payload FROM pgqueuer WHERE entrypoint = 'recording.recheck'"))
+        ).scalars()
+        assert [json.loads(one) for one in ordered] == [{"recording": recording}], "to be mended now, not in a quarter"
     [row] = await playback_rows(web)
     assert 0 < row.seconds_heard < 45
     assert np.array_equal(samples_of(await web.ask("agent", "GET", audio(recording)))[:, 0], said)

@@ -13,8 +13,9 @@ import pytest
 from sqlalchemy import text
 
 from callcenter.custody import recheck_work
-from callcenter.custody.recheck_work import Found, Recheck, Share
+from callcenter.custody.recheck_work import RECHECK_JOB, Found, Recheck, Share
 from callcenter.db import Database
+from callcenter.job import Job
 from recordings.audio import sha256
 from recordings.custody import intake, recheck, recheck_rows, rows
 from recordings.custody.codec import measured
@@ -138,6 +139,18 @@ async def test_whatever_is_spoilt_in_one_place_is_mended_from_the_other(house: H
         (True, place, trouble) for _, trouble in SPOILT
     ]
     assert await house.verified() == []
+
+
+async def test_what_broke_while_it_was_heard_is_mended_at_once(house: House) -> None:
+    sound = await house.contents()
+    flip(house.file(1))
+    work = house.check
+    job = Job(1, RECHECK_JOB, "", f'{{"recording": {house.kept[1].recording_id}}}'.encode(), 1)
+    await work.one(job)
+    assert await house.contents() == sound
+    assert [row.ok for row in await audited(house.db, "recording.repaired")] == [True]
+    await work.one(job)
+    assert len(await audited(house.db, "recording.repaired")) == 1, "whole now"
 
 
 async def test_a_swapped_file_is_never_played_as_the_one_asked_for(house: House) -> None:
