@@ -2,12 +2,14 @@
 
 `python -m tests.bench playback`. The recording is kept as intake keeps it; the API is a process of its own on a
 private PostgreSQL. A seek is a request with a Range at a place nobody asked for before, until its first 64 KiB are
-there; ffmpeg (`-ss` in the middle, one second) is what a person with a player waits.
+there; ffmpeg (`-ss` in the middle, one second) is a player that is started for it; Chromium, where there is one, is a
+person who clicks into the middle: from setting `currentTime` of a real <audio> until it has sound there to play.
 """
 
 import asyncio
 import ctypes
 import hashlib
+import json
 import multiprocessing
 import random
 import re
@@ -30,10 +32,12 @@ from callcenter import accounts
 from callcenter.db import Database
 from callcenter.migrations import upgrade
 from callcenter.types import CallId, ChannelId, Party, RecordingId
+from callcenter.web.context import COOKIE
 from recordings import tables
 from recordings.custody import rows
 from recordings.custody.custody import Codec
 from recordings.recording import Kind, State, name_of
+from tests.bench import browser
 from tests.support.listening import RATE, keep, speech
 from tests.support.stack import postgres_for_tests
 from tests.support.web import CALL_ID, serving, with_call, with_people
@@ -70,6 +74,7 @@ async def _run(seconds: int, seeks: int, ffmpeg_seeks: int) -> dict[str, Any]:
 
 async def _measure(url: str, token: str, seconds: int, seeks: int, ffmpeg_seeks: int, pid: int) -> dict[str, Any]:
     headers = {"Authorization": f"Bearer {token}"}
+    clicks = await _clicks(url, token, seconds, seeks // 5)
     async with aiohttp.ClientSession(headers=headers) as http:
         await _seek(http, url, 0)
         chance = random.Random(1)
@@ -85,6 +90,8 @@ async def _measure(url: str, token: str, seconds: int, seeks: int, ffmpeg_seeks:
     return {
         "seek_p50_ms": _at(took, 0.5),
         "seek_p99_ms": _at(took, 0.99),
+        "browser_p50_ms": _at(clicks, 0.5),
+        "browser_p99_ms": _at(clicks, 0.99),
         "ffmpeg_p50_ms": _at(players, 0.5),
         "ffmpeg_p99_ms": _at(players, 0.99),
         "memory_before_mib": round(before, 1),
@@ -102,6 +109,40 @@ async def _seek(http: aiohttp.ClientSession, url: str, at: int) -> float:
         assert response.status == 206
         response.close()
     return took_s
+
+
+CLICK = """
+const sound = new Audio({url}); sound.preload = 'metadata';
+await new Promise((good, bad) => {{ sound.onloadedmetadata = good; sound.onerror = () => bad(sound.error.message); }});
+const took = [];
+for (const at of {places}) {{
+    const began = performance.now();
+    const there = new Promise(good => sound.addEventListener('seeked', good, {{once: true}}));
+    sound.currentTime = at; await there;
+    while (sound.readyState < 3) await new Promise(good => setTimeout(good, 1));
+    took.push((performance.now() - began) / 1000);
+}}
+return [sound.duration, took];
+"""
+
+
+async def _clicks(url: str, token: str, seconds: int, count: int) -> list[float]:
+    """Seconds from each click to sound, in a real browser; none where there is no Chromium."""
+    chromium = browser.program()
+    if chromium is None:
+        return []
+    chance = random.Random(2)
+    places = [chance.uniform(0, seconds - 2) for _ in range(count)]
+    async with browser.page(chromium) as page:
+        origin = url.partition("/api/")[0]
+        await page.say("Network.setCookie", name=COOKIE, value=token, url=origin)
+        await page.say("Page.navigate", url=f"{origin}/livez")
+        async with asyncio.timeout(30):
+            while await page.run("return location.pathname + document.readyState") != "/livezcomplete":
+                await asyncio.sleep(0.05)
+        duration, took = await page.run(CLICK.format(url=json.dumps(url), places=json.dumps(places)))
+    assert abs(duration - seconds) < 1, f"the browser thinks it lasts {duration} s"
+    return [float(one) for one in took]
 
 
 async def _ffmpeg(url: str, token: str, at_s: float) -> float:

@@ -186,6 +186,9 @@ def _playback(result: dict[str, Any]) -> Iterator[Row]:
         found = result[kind]
         seek = f"{found['seek_p50_ms']}; {found['seek_p99_ms']} ms"
         yield f"seek in {length} of {name} over HTTP, first 64 KiB, p50; p99", "<= 200 ms", seek
+        if found["browser_p50_ms"]:
+            told = f"{found['browser_p50_ms']}; {found['browser_p99_ms']} ms"
+            yield "  Chromium, from the click to sound; p50; p99", "<= 200 ms", told
         yield "  ffmpeg -ss: start, open, seek, one second; p50", "", f"{found['ffmpeg_p50_ms']} ms"
         grown = f"{found['memory_grown_mib']} of {found['memory_before_mib']} MiB; {found['stream_times_real_time']:,}"
         yield "  memory grown by streaming all of it; times real time", "flat", grown
