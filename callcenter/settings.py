@@ -65,8 +65,8 @@ class Settings(BaseSettings):
     spool_dir: Path = Field(description="where Asterisk writes recordings")
     store_url: str = Field("", description="where recordings are kept: file:///folder or s3://bucket/prefix")
     copy_url: str = Field("", description="their second place, best on another disk or in another room; empty: none")
-    store_options: dict[str, str] = Field({}, description="JSON for an S3 store: endpoint, access_key_id, ...")
-    copy_options: dict[str, str] = Field({}, description="the same for the second place")
+    store_options: dict[str, SecretStr] = Field({}, description="JSON for an S3 store: endpoint, access_key_id, ...")
+    copy_options: dict[str, SecretStr] = Field({}, description="the same for the second place")
     recording_keys: str = Field("", description="file:///key/file, or plugin:module:factory for another provider")
     recording_codec: Literal["flac", "opus"] = Field("flac", description="flac: lossless; opus: a third of its size")
     recording_cipher: Literal["aes-256-gcm", "sm4-gcm"] = "aes-256-gcm"

@@ -1,8 +1,11 @@
 """From settings to what recordings are kept with."""
 
 import importlib
+from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
+
+from pydantic import SecretStr
 
 from callcenter.settings import Settings
 from recordings.custody.custody import Cipher, Codec
@@ -21,15 +24,20 @@ def ground_of(settings: Settings) -> Ground:
     """The stores and keys of this installation. Raises CustodyNotSet, StoreWrong, KeyFileWrong."""
     if not settings.store_url or not settings.recording_keys:
         raise CustodyNotSet
-    copy = ObjectStore(settings.copy_url, settings.copy_options) if settings.copy_url else None
+    copy = ObjectStore(settings.copy_url, _said(settings.copy_options)) if settings.copy_url else None
     return Ground(
         settings.spool_dir,
-        ObjectStore(settings.store_url, settings.store_options),
+        ObjectStore(settings.store_url, _said(settings.store_options)),
         copy,
         keys_of(settings.recording_keys),
         Codec(settings.recording_codec),
         Cipher(settings.recording_cipher),
     )
+
+
+def _said(options: Mapping[str, SecretStr]) -> Mapping[str, str]:
+    # All of them are secrets to whoever prints settings: one of them is.
+    return {name: value.get_secret_value() for name, value in options.items()}
 
 
 def keys_of(where: str) -> KeyProvider:
