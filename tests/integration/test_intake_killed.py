@@ -9,7 +9,7 @@ from callcenter.db import Database
 from tests.support.intake_run import Centre, announce, made, unproved
 from tests.support.intake_worker import Child, prepare
 
-COUNT, KILLS = 40, 8
+COUNT, KILLS = 24, 5
 
 
 @pytest.mark.parametrize("codec", ["flac"])

@@ -35,6 +35,7 @@ from config.sms_loader import load_sms
 from recordings.custody.ground import Ground as Custody
 from tests.support.custody import custody_for_tests
 from tests.support.tickets import rules
+from ticketing.appraisal.reports import ReportKit
 from ticketing.clocks import Calendar
 from ticketing.policy import Rules
 
@@ -164,7 +165,7 @@ async def serving(
         archive=spool / "archive",
         regulation=shipped_rules,
         upstream=upstream,
-        reports=ReportDesk(load_kit(), spool / "reports"),
+        reports=ReportDesk(_kit(), spool / "reports"),
     )
     app = server.build(services, GROUPS)
     hub = app[live.HUB] = live.LiveHub(board)
@@ -180,6 +181,11 @@ def _compose(imported: Mapping[str, str]) -> Calendar:
         return load_calendar(rules().policies[-1].calendar.overlays, imported=imported)
     except ConfigWrong as wrong:
         raise CalendarRefused(str(wrong)) from None
+
+
+@cache
+def _kit() -> ReportKit:
+    return load_kit()
 
 
 @cache
