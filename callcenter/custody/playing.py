@@ -1,7 +1,7 @@
 """Where a recording is heard from: the store, its copy when the store's object is missing or damaged, or the spool."""
 
 import logging
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -29,10 +29,25 @@ REMEMBERED = 1_000
 
 
 class Distrust:
-    """Recordings whose object in the store broke while it was read: the copy is asked first from then on."""
+    """Recordings whose object in the store broke while it was read: the copy is asked first from then on.
+
+    What did not even open, in either place, is kept until somebody takes it to have it looked at.
+    """
 
     def __init__(self) -> None:
         self._seen: OrderedDict[RecordingId, None] = OrderedDict()
+        self._unopened: deque[RecordingId] = deque(maxlen=REMEMBERED)
+
+    def unopened(self, one: RecordingId) -> None:
+        """Its object is missing or damaged where it was looked for. From any thread."""
+        self._unopened.append(one)
+
+    def taken(self) -> tuple[RecordingId, ...]:
+        """What did not open since the last time."""
+        found: dict[RecordingId, None] = {}
+        while self._unopened:
+            found[self._unopened.popleft()] = None
+        return tuple(found)
 
     def add(self, recordings: Sequence[RecordingId]) -> None:
         """They broke."""
@@ -129,6 +144,7 @@ def _from_stores(ground: Ground, kept: Kept, distrust: Distrust) -> Sound | None
         except BROKEN as error:
             said = {"recording": kept.recording_id, "copy": from_copy, "error": f"{type(error).__name__}: {error}"}
             log.warning("kept recording does not open", extra=said)
+            distrust.unopened(kept.recording_id)
         else:
             metrics.HEARD_FROM.labels("copy" if from_copy else "store").inc()
             return sound

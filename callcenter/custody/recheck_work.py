@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from callcenter import metrics
+from callcenter import jobs, metrics
 from callcenter.audit import Audited, note
 from callcenter.db import Database
 from callcenter.job import Job
@@ -124,15 +124,22 @@ class Recheck:
 
     async def _turn(self, place: Place) -> None:
         for kept in await self._due(place):
-            trouble = await self._look(kept, place)
-            if trouble is None:
-                await self._sound(kept, place)
-            elif not await self._whole_place_lost(kept, place, trouble):
+            trouble = await self._checked(kept, place)
+            if trouble is not None:
                 try:
                     await self.settle(kept, place, trouble)
                 except StoreAway as error:
                     # Its turn comes again with the next sweep; the others need not wait for the other place.
                     self._away(place.other, error)
+
+    async def _checked(self, kept: Kept, place: Place) -> Trouble | None:
+        """What is to be settled here; None: it is sound, or the whole place is lost and is not to be filled unasked."""
+        trouble = await self._look(kept, place)
+        if trouble is None:
+            await self._sound(kept, place)
+        elif await self._whole_place_lost(kept, place, trouble):
+            return None
+        return trouble
 
     async def _due(self, place: Place) -> Sequence[Kept]:
         now, share = datetime.now(UTC), self._shares[place]
@@ -190,7 +197,7 @@ class Recheck:
                 return
             if place is Place.COPY and kept.copied_at is None:
                 continue
-            trouble = await self._look(kept, place)
+            trouble = await self._checked(kept, place)
             if trouble is not None:
                 await self.settle(kept, place, trouble)
 
@@ -260,6 +267,12 @@ class Recheck:
 
         async for name in recheck.unknown(store, known):
             yield name
+
+
+async def ask(tx: AsyncConnection, recordings: Sequence[RecordingId]) -> None:
+    """Have these looked at now: somebody met them missing or damaged. One job each, however often it is met."""
+    for one in recordings:
+        await jobs.enqueue(tx, RECHECK_JOB, {"recording": one}, key=f"{RECHECK_JOB}:{one}")
 
 
 async def _note(tx: AsyncConnection, found: Found) -> None:

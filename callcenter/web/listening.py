@@ -1,7 +1,7 @@
 """What every sound over the API has in common: who may, why they listen, what is audited, and how it is sent."""
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Annotated, TypeVar
 from urllib.parse import unquote
 
@@ -10,11 +10,11 @@ from pydantic import Field
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from callcenter.audit import Audited, note
-from callcenter.custody import hearing, playbacks
+from callcenter.custody import hearing, playbacks, recheck_work
 from callcenter.custody.hearing import Heard, Listener
 from callcenter.custody.playbacks import PLAYED
 from callcenter.custody.playing import Distrust
-from callcenter.types import CALL_ID_PATTERN, Role
+from callcenter.types import CALL_ID_PATTERN, RecordingId, Role
 from callcenter.web.context import Context
 from callcenter.web.playback import NotPlayable, Played, RangeNotThere, Sending, asked_part, in_thread
 from callcenter.web.problems import NotFound, Problem, problem_of, respond
@@ -96,6 +96,14 @@ async def opened(ctx: Context, subject: str, work: Callable[[], _T]) -> _T:
     except StoreAway:
         await refuse(ctx, subject)
         raise Problem(503, "store_away", "录音存储暂时不可用，请稍后再试；如持续出现请联系管理员。") from None
+    finally:
+        await _have_looked_at(ctx, DISTRUST.taken())
+
+
+async def _have_looked_at(ctx: Context, unopened: Sequence[RecordingId]) -> None:
+    if unopened:
+        async with ctx.transaction() as tx:
+            await recheck_work.ask(tx, unopened)
 
 
 async def send(ctx: Context, played: Played) -> web.StreamResponse:

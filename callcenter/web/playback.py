@@ -14,12 +14,11 @@ from typing import TypeVar
 
 from aiohttp import web
 
-from callcenter import jobs, metrics
+from callcenter import metrics
 from callcenter.audit import Audited, note
-from callcenter.custody import playbacks
+from callcenter.custody import playbacks, recheck_work
 from callcenter.custody.playbacks import Hearing, Progress
 from callcenter.custody.playing import Distrust
-from callcenter.custody.recheck_work import RECHECK_JOB
 from callcenter.db import Database, DatabaseAway
 from callcenter.types import RecordingId
 from recordings.custody.objects import StoreAway
@@ -173,8 +172,7 @@ class Sending:
             log.warning("a sound broke while it played", extra={"subject": hearing.subject, **detail})
             async with self._database.transaction() as tx:
                 await note(tx, Audited(hearing.actor, DAMAGED, hearing.subject, ok=False, detail=detail))
-                for one in self._played.recordings:
-                    await jobs.enqueue(tx, RECHECK_JOB, {"recording": one}, key=f"{RECHECK_JOB}:{one}")
+                await recheck_work.ask(tx, self._played.recordings)
             _break_off(request)
             return b""
 

@@ -111,7 +111,11 @@ async def test_a_long_chinese_text_arrives_whole_and_is_told_delivered(gateway: 
     assert arrived.parts > 1
     row = await gateway.desk.row(key)
     assert (row.submit_attempts, row.reason) == (1, None)
-    assert [type(fact).__name__ for fact in gateway.desk.facts] == ["SmsSubmitted", "SmsDelivered"]
+    # The gateway's receipt may overtake its answer to the submit; then delivered is all there is left to say.
+    assert [type(fact).__name__ for fact in gateway.desk.facts] in (
+        ["SmsSubmitted", "SmsDelivered"],
+        ["SmsDelivered"],
+    )
 
 
 @pytest.mark.parametrize(

@@ -327,6 +327,13 @@ async def test_ids_that_are_none_lead_nowhere_and_are_kept(web: Web) -> None:
     assert all(subject.isascii() and len(subject) < 120 for _, _, subject, _ in refused)
 
 
+async def to_be_looked_at(web: Web) -> list[RecordingId]:
+    """What is to be mended now, not in a quarter."""
+    async with web.db.transaction() as tx:
+        ordered = await tx.execute(text("SELECT payload FROM pgqueuer WHERE entrypoint = 'recording.recheck'"))
+        return [RecordingId(json.loads(one)["recording"]) for one in ordered.scalars()]
+
+
 async def test_a_recording_whose_object_is_gone_or_damaged_is_heard_from_the_copy(web: Web) -> None:
     said = speech(10.0)
     recording = await recorded(web, said)
@@ -334,6 +341,7 @@ async def test_a_recording_whose_object_is_gone_or_damaged_is_heard_from_the_cop
     assert web.custody.store.folder is not None
     damage(web.custody, kept, 0.0)
     assert np.array_equal(samples_of(await web.ask("agent", "GET", audio(recording)))[:, 0], said)
+    assert await to_be_looked_at(web) == [recording]
     (web.custody.store.folder / kept.path).unlink()
     assert np.array_equal(samples_of(await web.ask("agent", "GET", audio(recording)))[:, 0], said)
     assert web.custody.copy is not None
@@ -352,11 +360,7 @@ async def test_damage_in_the_middle_ends_the_sound_and_the_next_request_takes_th
         await web.ask("agent", "GET", audio(recording))
     rows_of = [(action, ok) for _, action, _, ok in await audited(web)]
     assert rows_of == [("recording.play", True), ("recording.damaged", False)]
-    async with web.db.transaction() as tx:
-        ordered = (
-            await tx.execute(text("SELECT payload FROM pgqueuer WHERE entrypoint = 'recording.recheck'"))
-        ).scalars()
-        assert [json.loads(one) for one in ordered] == [{"recording": recording}], "to be mended now, not in a quarter"
+    assert await to_be_looked_at(web) == [recording]
     [row] = await playback_rows(web)
     assert 0 < row.seconds_heard < 45
     assert np.array_equal(samples_of(await web.ask("agent", "GET", audio(recording)))[:, 0], said)

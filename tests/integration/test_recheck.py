@@ -251,6 +251,15 @@ async def test_a_lost_store_is_said_by_the_sweep_and_refilled_on_demand(house: H
     assert await house.contents() == sound
 
 
+async def test_a_recording_met_missing_does_not_fill_an_empty_mount_point(house: House) -> None:
+    store = house.ground.store.folder
+    assert store is not None
+    shutil.rmtree(store)
+    await house.check.one(Job(1, RECHECK_JOB, "", f'{{"recording": {house.kept[1].recording_id}}}'.encode(), 1))
+    assert [row.subject for row in await audited(house.db, "store.lost")] == ["store:store"]
+    assert not list(store.rglob("*.ccr"))
+
+
 async def test_keys_wrapped_anew_come_back_with_the_object(house: House) -> None:
     beside = f"{house.kept[0].path}.key/test-2"
     for store in (house.ground.store, house.ground.copy):
