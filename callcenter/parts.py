@@ -351,7 +351,7 @@ async def _serve(app: App, stack: AsyncExitStack) -> Running:
         reports=ReportDesk(load_report_kit(app.rules), settings.reports_folder, settings.report_font),
         upstream=app.upstream,
     )
-    application = server.build(services, GROUPS)
+    application = server.build(services, GROUPS, settings.console_dir)
     hub = live.LiveHub(app.board)
     application[live.HUB] = hub
     # Live streams never end by themselves; a stopping server does not wait for them.

@@ -54,6 +54,7 @@ class Settings(BaseSettings):
 
     api_host: str = "127.0.0.1"
     api_port: int = 8345
+    console_dir: Path | None = Field(None, description="the built console; default: that in the package")
     metrics_port: int = Field(
         0, description="/metrics of listen, ivr, speech, work on this port and the three after it; 0: not served"
     )

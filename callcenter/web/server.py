@@ -6,6 +6,7 @@ import json
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from urllib.parse import urlsplit
 from uuid import uuid4
 
@@ -13,7 +14,7 @@ from aiohttp import web
 
 from callcenter import accounts, metrics
 from callcenter.accounts import Person
-from callcenter.web import problems
+from callcenter.web import console, problems
 from callcenter.web.context import COOKIE, Context, Services, token_of
 from callcenter.web.openapi import document
 from callcenter.web.problems import NotAllowed, NotSignedIn, Problem
@@ -23,8 +24,12 @@ log = logging.getLogger(__name__)
 
 SERVICES = web.AppKey("services", Services)
 REQUEST_ID = web.RequestKey("request_id", str)
+CONTENT_SECURITY_POLICY = (
+    "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; media-src 'self' blob:; "
+    "object-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'; report-uri /csp-reports"
+)
 HEADERS = {
-    "Content-Security-Policy": "default-src 'self'; object-src 'none'; frame-ancestors 'none'; base-uri 'none'",
+    "Content-Security-Policy": CONTENT_SECURITY_POLICY,
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "Permissions-Policy": "microphone=(self), camera=(), geolocation=()",
@@ -35,8 +40,8 @@ WITHOUT_OWN_PASSWORD = frozenset({"/api/me", "/api/me/password", "/api/logout"})
 """What is open to a person who must first set their own password."""
 
 
-def build(services: Services, groups: Sequence[Routes]) -> web.Application:
-    """The application. groups: the endpoints of each subject."""
+def build(services: Services, groups: Sequence[Routes], page: Path | None = None) -> web.Application:
+    """The application. groups: the endpoints of each subject; page: the built console, default: the package's."""
     app = web.Application(client_max_size=MAX_BODY_BYTES, middlewares=[_guard])
     app.on_response_prepare.append(_headers)
     app[SERVICES] = services
@@ -51,6 +56,7 @@ def build(services: Services, groups: Sequence[Routes]) -> web.Application:
 
     app.router.add_get("/openapi.json", openapi)
     app.router.add_get("/metrics", _metrics)
+    console.add_to(app, console.built(page))
     return app
 
 

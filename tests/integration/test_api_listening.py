@@ -320,7 +320,7 @@ STRANGE = ["..%2f..%2fetc%2fpasswd", "%2e%2e", "%00", "1%00", "-1", "%EF%BC%91",
 async def test_ids_that_are_none_lead_nowhere_and_are_kept(web: Web) -> None:
     for count, strange in enumerate(STRANGE, 1):
         for path in (f"/api/recordings/{strange}/audio", f"/api/calls/{strange}/audio"):
-            answer = await web.ask("supervisor", "GET", URL(path, encoded=True))  # type: ignore[arg-type]
+            answer = await web.ask("supervisor", "GET", URL(path, encoded=True))
             assert answer.status == 404, path
         refused = [row for row in await audited(web) if not row[3]]
         assert len(refused) == 2 * count, strange

@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 from aiohttp.test_utils import TestClient, TestServer
 from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
+from yarl import URL
 
 from callcenter import accounts, flow_tickets
 from callcenter.app import shipped_rules
@@ -106,7 +107,7 @@ class Web:
         self,
         who: str | None,
         method: str,
-        path: str,
+        path: str | URL,
         body: Any = None,
         *,
         headers: Mapping[str, str] | None = None,
@@ -144,8 +145,12 @@ async def serving(
     *,
     shipped: Rules | None = None,
     upstream: UpstreamLink | None = None,
+    page: Path | None = None,
 ) -> AsyncIterator[Web]:
-    """The application on a free port of the loopback. shipped: of another region; upstream: a platform above."""
+    """The application on a free port of the loopback. shipped: of another region; upstream: a platform above.
+
+    page: the built console, default: the one set-up built.
+    """
     vault, board = Vault("5a" * 32), Board(board_url)
     custody = custody_for_tests(spool)
     # Its own: an imported notice replaces the calendar for all who hold these rules.
@@ -167,7 +172,7 @@ async def serving(
         upstream=upstream,
         reports=ReportDesk(_kit(), spool / "reports"),
     )
-    app = server.build(services, GROUPS)
+    app = server.build(services, GROUPS, page)
     hub = app[live.HUB] = live.LiveHub(board)
     try:
         async with TestClient(TestServer(app)) as client:
