@@ -13,6 +13,7 @@ from callcenter.snapshot import snapshot
 from callcenter.stack.phone import RING, Phone, answer
 from callcenter.stack.stack import Stack
 from callcenter.types import ChannelId, Party
+from tests.support.eventually import eventually
 from tests.support.stack import new_folder
 from tests.support.switchboard import AGENT, HOTLINE, SOON_S, UNIT_NUMBER, Switchboard
 
@@ -84,6 +85,11 @@ async def test_snapshot_sees_a_consultation_as_it_is(board: Switchboard) -> None
     result = await board.control.consult(talk.legs, UNIT_NUMBER, 1)
     await board.unit.next_call(SOON_S)
 
+    # The unit's telephone has answered; the dialplan brings its leg into the conference a moment later.
+    async def unit_is_in() -> bool:
+        return any(len(one.members) == 2 for one in (await snapshot(board.actions)).conferences)
+
+    await eventually(unit_is_in, "the unit is in the conference")
     seen = await snapshot(board.actions)
 
     legs = {channel.channel_id: channel for channel in seen.channels}
