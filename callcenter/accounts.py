@@ -131,16 +131,29 @@ async def person_of(tx: AsyncConnection, token: str, now: datetime, *, used: boo
     )
 
 
+async def names_of(tx: AsyncConnection, actors: Iterable[str]) -> dict[str, str]:
+    """The names of those of these actors (`user:<login>`) that are people with an account."""
+    logins = {actor.removeprefix("user:") for actor in actors if actor.startswith("user:")}
+    query = select(user_account.c.login, user_account.c.display_name).where(user_account.c.login.in_(logins))
+    return {f"user:{login}": name for login, name in await tx.execute(query)}
+
+
 async def close_session(tx: AsyncConnection, token: str) -> None:
     """Sign out."""
     await tx.execute(delete(user_session).where(user_session.c.token_hash == fingerprint(token)))
 
 
-async def set_password(tx: AsyncConnection, who: UserId, password_hash: str) -> None:
-    """A new password; every session of the account ends."""
+async def set_password(tx: AsyncConnection, who: UserId, password_hash: str, *, once: bool = False) -> None:
+    """A new password; every session of the account ends. once: somebody else knows it, and it must be changed first."""
     changed = update(user_account).where(user_account.c.id == who)
-    await tx.execute(changed.values(password_hash=password_hash, must_change_password=False))
-    await tx.execute(delete(user_session).where(user_session.c.user_id == who))
+    await tx.execute(changed.values(password_hash=password_hash, must_change_password=once))
+    await end_sessions(tx, who)
+
+
+async def end_sessions(tx: AsyncConnection, who: UserId) -> int:
+    """Every session of the account ends now; how many there were."""
+    ended = delete(user_session).where(user_session.c.user_id == who).returning(user_session.c.user_id)
+    return len((await tx.execute(ended)).all())
 
 
 async def create(
@@ -169,7 +182,8 @@ async def create(
         "extension": extension,
     }
     made = insert(user_account).values(**values)
-    made = made.on_conflict_do_update(index_elements=["login"], set_={k: made.excluded[k] for k in values})
+    new = {k: made.excluded[k] for k in values} | {"version": user_account.c.version + 1}
+    made = made.on_conflict_do_update(index_elements=["login"], set_=new)
     who = UserId((await tx.execute(made.returning(user_account.c.id))).scalar_one())
     if extension is not None:
         row = insert(agent).values(id=extension, user_id=who, name=name, queues=list(queues))

@@ -22,6 +22,8 @@ CHANGED = "agent_changed"
 WRAP_UP = "ACW"
 NO_ANSWER = "未应答"
 """Set by the system when an offered call was not answered, so that the next caller does not ring in vain."""
+FORCED = "班长置忙"
+"""Set by a supervisor; why is in the audit."""
 PAUSE_REASONS = ("小休", "用餐", "培训", "会议", "设备故障")
 
 
@@ -121,7 +123,7 @@ async def wish(
     call_id: CallId | None = None,
 ) -> None:
     """An agent shall be `desired`; the reconciler is told at commit. Raises AgentUnknown, PauseReasonUnknown."""
-    if desired == Desired.PAUSED and reason not in (*PAUSE_REASONS, NO_ANSWER):
+    if desired == Desired.PAUSED and reason not in (*PAUSE_REASONS, NO_ANSWER, FORCED):
         raise PauseReasonUnknown(reason)
     until = at + timedelta(seconds=wrap_up_s) if wrap_up_s is not None and desired == Desired.WRAP_UP else None
     values: dict[str, Any] = {"desired": desired, "reason": reason, "since": at, "wrap_up_until": until}

@@ -7,6 +7,8 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import time
+from importlib.resources import files
+from pathlib import Path
 
 from callcenter import (
     calendars,
@@ -16,10 +18,14 @@ from callcenter import (
 from callcenter.board import Board
 from callcenter.custody.opening import ground_of
 from callcenter.db import Database, DatabaseAway
+from callcenter.installation import Installation, Notice
+from callcenter.policy_pages import Clause, PolicyLine, PolicyPage
 from callcenter.settings import Settings
 from callcenter.upstream import UpstreamLink
 from callcenter.vault import Vault
-from config.calendar_loader import load_calendar
+from config import policy_page as config_page
+from config.calendar_loader import load_calendar, read_files, statutory_days
+from config.clause_loader import load_clauses
 from config.menu_loader import Menus, load_menus
 from config.policy_loader import load_policies, policy_ids
 from config.prefill_loader import load_prefill
@@ -28,12 +34,16 @@ from config.report_kit import load_kit
 from config.sms_loader import SmsConfig, load_sms
 from config.unit_loader import Directory, load_directory
 from recordings.custody.ground import Ground as Custody
+from recordings.models import demo_model
 from ticketing.appraisal.reports import ReportKit
 from ticketing.clocks import Calendar
 from ticketing.policy import Rules
 from ticketing.prefill.data import PrefillData
 
 log = logging.getLogger(__name__)
+
+MADE_PROMPTS = Path(str(files("ivr").joinpath("prompts", "made")))
+"""The recordings that come with the program."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +73,9 @@ class App:
     def tickets(self) -> flow_tickets.Ground:
         """What the story of tickets stands on."""
         above = self.upstream is not None and bool(self.upstream.url)
-        return flow_tickets.Ground(self.vault, self.rules, self.messages.texts, self.messages.hours, above)
+        return flow_tickets.Ground(
+            self.vault, self.rules, self.messages.texts, self.messages.hours, above, self.settings.public_url
+        )
 
     @property
     def stream_secret(self) -> bytes:
@@ -109,6 +121,45 @@ def load_rules(policy_id: str, imported: Mapping[str, str] | None = None) -> Rul
     return Rules(policies, load_calendar(policies[-1].calendar.overlays, imported=imported))
 
 
+def notices(imported: Mapping[str, str]) -> tuple[Notice, ...]:
+    """Every calendar file in force, with the names of its days. Raises CalendarRefused."""
+    try:
+        read = read_files(imported=imported)
+    except ConfigWrong as wrong:
+        raise calendars.CalendarRefused(str(wrong)) from None
+    years = [
+        Notice(f"cn-{y}", f"{y}", f.source, y, (y,), f.holidays, f.makeup_workdays, f"cn-{y}" in imported)
+        for y, f in read.years.items()
+    ]
+    overlays = [
+        Notice(n, f.name, f.source, None, tuple(f.years), f.holidays, f.makeup_workdays, n in imported)
+        for n, f in read.overlays.items()
+    ]
+    law = read.statutory
+    unsure = [
+        Notice(f"cn-{y}", f"{y}", law.source, y, (y,), statutory_days(law, y), {}, imported=False, provisional=True)
+        for y in law.years
+        if y not in read.years
+    ]
+    return (*years, *unsure, *overlays)
+
+
+def installation_of(settings: Settings, menus: Menus) -> Installation:
+    """What an administrator looks at: menus, prompts, speech models, calendar files."""
+    demo = settings.model_dir.resolve() == demo_model().resolve()
+    return Installation(
+        menus=menus.by_script,
+        prompts=menus.prompts,
+        prompts_dir=settings.prompts_dir or MADE_PROMPTS,
+        model_dir=settings.model_dir,
+        models_dir=settings.models_dir or (Path(".cache/models") if demo else settings.model_dir.parent),
+        live_words=settings.live_words,
+        transcripts=settings.transcripts,
+        second_clock=settings.second_clock,
+        notices=notices,
+    )
+
+
 @functools.cache
 def shipped_rules(policy_id: str) -> Rules | None:
     """Another regulation as it is shipped, for computing only; None when there is none, or a wrong one."""
@@ -117,6 +168,28 @@ def shipped_rules(policy_id: str) -> Rules | None:
     except ConfigWrong as wrong:
         log.warning("policy is wrong", extra={"policy": policy_id, "problems": str(wrong)})
         return None
+
+
+@functools.cache
+def policy_page(policy_id: str) -> PolicyPage | None:
+    """A regulation as a page, with its clauses; None when there is none. Some 0.1 s the first time."""
+    if policy_id not in policy_ids():
+        return None
+    file = config_page.read(policy_id)
+    lines = tuple(
+        PolicyLine(row.section, row.name, row.value, row.clauses, row.source, row.ours)
+        for row in config_page.rows(file)
+    )
+    clauses = tuple(
+        Clause(one.id, one.article, one.quote, one.level) for one in load_clauses().values() if one.policy == policy_id
+    )
+    head = file.policy
+    return PolicyPage(policy_id, head.title, head.region, str(head.version), lines, clauses)
+
+
+def regulations() -> tuple[str, ...]:
+    """Ids of every regulation there is a file for."""
+    return policy_ids()
 
 
 def composer(rules: Rules) -> calendars.Compose:

@@ -1,6 +1,6 @@
 """AMI events and CEL rows -> call events. PURE: fields in, a `CallEvent` or None out.
 
-Which leg is whose is read off names this system gave: preset channel ids (`u-`, `s-`, `t-` + call id), the
+Which leg is whose is read off names this system gave: preset channel ids (`r-`, `s-`, `t-`, `u-` + call id), the
 endpoint in `PJSIP/<endpoint>-<hex>`, the trunk. Which call it belongs to: CALL_ID inherited by every leg, else
 the preset id, else Linkedid, which for the citizen's leg is the call id itself.
 Sources: Asterisk 22 AMI events; CEL specification (extra is JSON); TELEPHONY sequences in tests/scenarios.
@@ -13,15 +13,18 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from callcenter import call_events as ev
+from callcenter.calls import CALLBACK, IN, OUTBOUND
 from callcenter.types import CALL_ID_PATTERN, CallId, ChannelId, Party
 
 Fields = Mapping[str, str]
 
-PRESET = re.compile(r"([ust])-(" + CALL_ID_PATTERN.pattern + r")(?:-[0-9]+)?")
-PRESET_PARTY = {"u": Party.UNIT, "s": Party.SUPERVISOR, "t": Party.TAP}
+PRESET = re.compile(r"([rstu])-(" + CALL_ID_PATTERN.pattern + r")(?:-[0-9]+)?")
+PRESET_PARTY = {"r": Party.AGENT, "u": Party.UNIT, "s": Party.SUPERVISOR, "t": Party.TAP}
 CHANNEL_NAME = re.compile(r"(?:PJSIP)/([A-Za-z0-9_.-]+)-[0-9a-f]{8}")
+OUTBOUND_FROM = 800_000_000
+"""Numbers from here in a call id mark a call about a ticket, to its citizen; Asterisk's own counter stays far below."""
 ORIGINATED_FROM = 900_000_000
-"""Numbers from here in a call id mark a call this system originated; Asterisk's own counter stays far below."""
+"""Numbers from here mark a call-back of a missed call."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +37,16 @@ class Naming:
 
 
 def is_originated(call_id: CallId) -> bool:
-    """Whether this system placed the call (a call-back) and chose its id."""
-    return int(call_id.rsplit(".", 1)[1]) >= ORIGINATED_FROM
+    """Whether this system placed the call and chose its id."""
+    return direction_of(call_id) != IN
+
+
+def direction_of(call_id: CallId) -> str:
+    """Who began the call: told by its id alone, so that every source of events says the same."""
+    number = int(call_id.rsplit(".", 1)[1])
+    if number >= ORIGINATED_FROM:
+        return CALLBACK
+    return OUTBOUND if number >= OUTBOUND_FROM else IN
 
 
 def call_of(fields: Fields, prefix: str = "") -> CallId | None:
@@ -63,7 +74,8 @@ def party_of(uniqueid: str, channel_name: str, naming: Naming) -> tuple[Party, s
         return PRESET_PARTY[preset[1]], endpoint
     if channel_name.startswith("AudioSocket/"):
         return Party.TAP, ""
-    if endpoint == naming.trunk:
+    # Several lines to the outside world are trunk, trunk-<name>...
+    if endpoint == naming.trunk or endpoint.startswith(f"{naming.trunk}-"):
         return Party.CITIZEN, ""
     if endpoint == naming.unit:
         return Party.UNIT, ""

@@ -57,6 +57,8 @@ from callcenter.call_facts import (
 )
 from callcenter.types import CallId, ChannelId, Party
 
+IN, CALLBACK, OUTBOUND = "in", "callback", "outbound"
+"""Who began a call: the citizen; us, for one we missed; us, about a ticket."""
 _C, _A, _U = Party.CITIZEN, Party.AGENT, Party.UNIT
 TOGETHER: Mapping[frozenset[Party], Situation] = {
     frozenset({_C, _A}): Situation.TALKING,
@@ -139,6 +141,11 @@ class Call:
         """Whether this conversation is recorded; decided for all legs when the first one is answered."""
         return all(leg.recorded for leg in self.legs.values())
 
+    @property
+    def reached(self) -> bool:
+        """Whether a person spoke with the citizen: an agent, or a unit that called about its ticket."""
+        return self.agent_answered_at is not None or (self.direction == OUTBOUND and self.answered_at is not None)
+
     def stay_of(self, channel_id: ChannelId) -> Stay | None:
         """Where a leg is now."""
         return next((s for s in reversed(self.stays) if s.channel_id == channel_id and s.until_at is None), None)
@@ -167,7 +174,7 @@ def _situation(call: Call) -> Situation:
 
 
 def _waiting(call: Call) -> Situation:
-    if call.legs_of(Party.AGENT):
+    if call.legs_of(Party.AGENT) or call.direction == OUTBOUND:
         return Situation.RINGING
     if call.in_queue:
         return Situation.QUEUED
@@ -396,9 +403,9 @@ def _end(call: Call, at: datetime, cause: str) -> tuple[Call, tuple[Fact, ...]]:
 
 def exit_reason(call: Call) -> str:
     """Why the call ended as it did, for reports; see CallMissed for those that reached nobody."""
-    if call.agent_answered_at is not None:
+    if call.reached:
         return "answered"
-    if call.direction != "in":
+    if call.direction != IN:
         return "unreached"
     if call.callback_asked:
         return call.callback_asked

@@ -16,14 +16,23 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from callcenter import commands, metrics, missed
+from callcenter import commands, metrics, outgoing
 from callcenter.agents import WRAP_UP
 from callcenter.call_events import Place
 from callcenter.call_facts import Situation
 from callcenter.calls import Call, Leg
 from callcenter.commands import Command, Kind, Result, State
 from callcenter.control import CallLegs, Control
-from callcenter.control_errors import EMERGENCY, ControlError, LegGone, OutcomeUnknown, PbxAway, PbxRefused, UnitTarget
+from callcenter.control_errors import (
+    EMERGENCY,
+    ControlError,
+    LegGone,
+    NotBack,
+    OutcomeUnknown,
+    PbxAway,
+    PbxRefused,
+    UnitTarget,
+)
 from callcenter.db import Database, DatabaseAway, listen
 from callcenter.streams import stream_of
 from callcenter.tables import handling_unit
@@ -37,6 +46,8 @@ CAUSE_WITHIN_S = 1.0
 """The Hangup event of a leg follows its OriginateResponse by milliseconds."""
 LOOK_EVERY_S = 5.0
 TRY_AGAIN_S = 0.5
+AT_ONCE = frozenset({Kind.CANCEL_CONSULT, Kind.HANG_UP, Kind.END_OTHERS, Kind.REJOIN})
+REJOINABLE = frozenset({Situation.TALKING, Situation.CONSULTING, Situation.THREE_PARTY})
 OF_THE_STORY = frozenset({Kind.END_OTHERS, Kind.REQUEUE, Kind.GOODBYE})
 """Asked for by what happened, not by a person who reads how it went."""
 
@@ -59,6 +70,10 @@ class AlreadyConsulting(NotPossible):
 
 class UnitUnknown(NotPossible):
     """单位通讯录中没有这个单位，或它已停用。"""
+
+
+class NothingLeft(NotPossible):
+    """没有可以接回的通话：通话已结束，或已转给其他话务员。"""
 
 
 class NotSpying(NotPossible):
@@ -110,8 +125,8 @@ class CommandRunner:
             task.add_done_callback(self._running.discard)
 
     async def _in_turn(self, command: Command) -> None:
-        # Cancelling must not wait for the ringing it cancels.
-        if command.kind in (Kind.CANCEL_CONSULT, Kind.HANG_UP, Kind.END_OTHERS) or command.call_id is None:
+        # Cancelling must not wait for the ringing it cancels, nor an agent who comes back for a unit that rings.
+        if command.kind in AT_ONCE or command.call_id is None:
             await self._carry_out(command)
             return
         lock = self._turns[command.call_id]
@@ -137,8 +152,7 @@ class CommandRunner:
     async def _finish(self, tx: AsyncConnection, command: Command, result: Result) -> None:
         await commands.finish(tx, command.id, result)
         if command.kind == Kind.CALL_BACK and result.state != State.DONE and command.call_id is not None:
-            # Where a call came of it after all, its own end settles the row again.
-            await missed.finish(tx, command.call_id, reached=False, at=datetime.now(UTC))
+            await outgoing.given_up(tx, command.call_id, result.state, datetime.now(UTC))
 
     async def _result(self, command: Command) -> Result:
         if _is_stale(command):
@@ -188,13 +202,14 @@ class CommandRunner:
         agents = call.legs_of(Party.AGENT)
         if call.citizen is None or not call.citizen.is_up or not agents:
             raise NotPossible
-        agent = next((leg for leg in agents if leg.who == call.agent), agents[-1])
+        # The newest: one that was taken back to another telephone leaves an old leg behind for a moment.
+        agent = next((leg for leg in reversed(agents) if leg.who == call.agent and leg.answered_at), agents[-1])
         stay = call.stay_of(agent.channel_id)
         in_conference = stay is not None and stay.place == Place.CONFERENCE
         return CallLegs(call.id, call.citizen.channel_id, agent.channel_id, in_conference, call.recorded)
 
     def _next_leg(self, call: Call, prefix: str) -> int:
-        seen = [int(key.rsplit("-", 1)[1]) for key in call.legs if key.startswith(f"{prefix}-")]
+        seen = [int(key.rsplit("-", 1)[1]) for key in call.legs if key.startswith(f"{prefix}-{call.id}-")]
         number = max([self._legs_used[call.id], *seen]) + 1
         self._legs_used[call.id] = number
         return number
@@ -260,12 +275,9 @@ class CommandRunner:
     async def hang_up(self, command: Command) -> dict[str, Any]:
         """The whole call ends."""
         call = self._call(command)
-        for leg in self._people(call):
+        for leg in [one for one in call.legs.values() if one.is_up and one.party != Party.TAP]:
             await self.control.hang_up(leg.channel_id)
         return {}
-
-    def _people(self, call: Call) -> tuple[Leg, ...]:
-        return tuple(leg for leg in call.legs.values() if leg.is_up and leg.party != Party.TAP)
 
     async def end_others(self, command: Command) -> dict[str, Any]:
         """The citizen is gone; so are the legs they leave behind."""
@@ -292,6 +304,44 @@ class CommandRunner:
         await self.control.goodbye(ChannelId(str(command.args["channel"])))
         return {}
 
+    async def set_aside(self, command: Command) -> dict[str, Any]:
+        """The citizen hears music while the agent's page is gone; with a unit on the line they have somebody."""
+        call = self._call(command)
+        if call.agent == command.args["agent"] and call.situation == Situation.TALKING:
+            await self.control.set_aside(self._legs(call))
+        return {}
+
+    async def rejoin(self, command: Command) -> dict[str, Any]:
+        """The agent's telephone is rung again and goes on with the call; the leg it had before is ended after that.
+
+        The others stay as they are; a citizen who would hear nothing meanwhile hears music. When the telephone does
+        not answer, the dead leg is ended, and the story brings a citizen who is then alone to the next agent.
+        """
+        call, agent = self._call(command), AgentId(str(command.args["agent"]))
+        old = [leg for leg in call.legs_of(Party.AGENT) if leg.who == agent]
+        if call.agent != agent or not old or call.situation not in REJOINABLE or _rings(old):
+            raise NothingLeft
+        legs = self._legs(call)
+        if call.situation == Situation.TALKING:
+            await self.control.set_aside(legs)
+        together = call.situation == Situation.THREE_PARTY
+        number = self._next_leg(call, "r")
+        back = await self.control.ring_back(call.id, agent, number, recorded=call.recorded)
+        # Whoever hung up while it rang left this leg to nobody.
+        with contextlib.suppress(LegGone):
+            if back and not together and not self._units(call.id):
+                await self.control.retrieve(legs)
+        if back or not together:
+            for leg in old:
+                await self.control.hang_up(leg.channel_id)
+        if not back:
+            raise NotBack
+        return {"leg": number}
+
+    def _units(self, call_id: CallId) -> tuple[Leg, ...]:
+        call = self.tracker.calls.get(call_id)
+        return call.legs_of(Party.UNIT) if call else ()
+
     async def spy(self, command: Command) -> dict[str, Any]:
         """Listen first; whisper and barge change how the supervisor takes part."""
         call = self._call(command)
@@ -315,11 +365,14 @@ class CommandRunner:
         return {"channel": channel}
 
     async def call_back(self, command: Command) -> dict[str, Any]:
-        """Ring the agent, then the citizen; the number leaves the vault here and goes nowhere else."""
+        """Ring the agent or the unit, then the citizen; the number leaves the vault here and goes nowhere else."""
         call_id = self._call_id(command)
         async with self.database.transaction() as tx:
             number = await self.vault.number_of(tx, IdentityId(int(command.args["caller"])))
-        await self.control.call_back(AgentId(str(command.args["agent"])), number, call_id)
+        if unit := str(command.args.get("unit", "")):
+            await self.control.call_for_unit((await self._target(unit)).number, number, call_id)
+        else:
+            await self.control.call_back(AgentId(str(command.args["agent"])), number, call_id)
         return {"call": call_id}
 
     async def tap(self, command: Command) -> dict[str, Any]:
@@ -360,6 +413,11 @@ class CommandRunner:
         return None
 
 
+def _rings(legs: Sequence[Leg]) -> bool:
+    """Whether one of them is being rung: a second request of the same page."""
+    return any(leg.answered_at is None for leg in legs)
+
+
 def _is_stale(command: Command) -> bool:
     """Whether the call has moved on since; legs that nobody else will end are ended however late."""
     waited_s = (datetime.now(UTC) - command.asked_at).total_seconds()
@@ -384,5 +442,7 @@ DEEDS: Mapping[Kind, Deed] = {
     Kind.REQUEUE: CommandRunner.requeue,
     Kind.GOODBYE: CommandRunner.goodbye,
     Kind.END_OTHERS: CommandRunner.end_others,
+    Kind.SET_ASIDE: CommandRunner.set_aside,
+    Kind.REJOIN: CommandRunner.rejoin,
 }
 """Command kind -> what is done."""

@@ -46,6 +46,10 @@ class Kind(StrEnum):
     REQUEUE = "requeue"
     GOODBYE = "goodbye"
     END_OTHERS = "end_others"
+    SET_ASIDE = "set_aside"
+    """The agent's page is gone: the citizen hears music instead of nothing."""
+    REJOIN = "rejoin"
+    """The agent's telephone is rung again and takes its call back."""
 
 
 class State(StrEnum):

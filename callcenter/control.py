@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from uuid import UUID
 
+from callcenter.ami import OriginateResult
 from callcenter.control_errors import (
     ControlError,
     Exchange,
@@ -25,14 +26,19 @@ from callcenter.control_errors import (
     StaffNotAnswering,
     TapFailed,
     UnitFailure,
+    UnitPhoneNotAnswering,
     unit_failure,
 )
 from callcenter.control_wire import Asterisk, Dial, Field, Wire, checked, flag, leg_number, member, shown, staff
-from callcenter.types import AgentId, CallId, ChannelId, PhoneNumber, QueueName
+from callcenter.types import AgentId, CallId, ChannelId, Party, PhoneNumber, QueueName
 
 RING_UNIT_S = 30.0
 RING_STAFF_S = 20.0
+RING_BACK_S = 8.0
+"""How long an agent's telephone is rung that asked for its call back: it answers by itself."""
 OPEN_TAP_S = 3.0
+CALLED_BY = {Party.AGENT: "s", Party.UNIT: "unit"}
+"""Whose telephone rings first -> the extension in context `callback` where its answer lands."""
 
 _ENDPOINT = re.compile(r"[A-Za-z0-9_-]{1,40}")
 
@@ -194,6 +200,16 @@ class Control:
         """Back to the head of the queue the citizen came from. A leg still bridged to it is hung up by Asterisk."""
         await self._wire.act("Redirect", self._wire.move(citizen, "requeue"))
 
+    async def ring_back(self, call_id: CallId, agent: AgentId, leg_no: int, *, recorded: bool = True) -> bool:
+        """Ring the agent's telephone into the conference of their own call. False: it did not answer.
+
+        leg_no: 1, 2... of the call, never reused. Raises PbxAway, PbxRefused, OutcomeUnknown.
+        """
+        channel_id = ChannelId(f"r-{self._wire.call(call_id)}-{leg_number(leg_no)}")
+        variables = [("CALL_ID", call_id), ("LEG", "agent"), ("RECORDED", "yes" if recorded else "no")]
+        result = await self._wire.dial(Dial(channel_id, staff(agent), RING_BACK_S, variables, "agent-back"))
+        return result.answered
+
     async def goodbye(self, citizen: ChannelId) -> None:
         """The citizen hears the closing words and is hung up."""
         await self._wire.act("Redirect", self._wire.move(citizen, "goodbye"))
@@ -241,11 +257,27 @@ class Control:
         Whether the citizen answers is told by UserEvent CallbackDialled: Status as DIALSTATUS, ANSWER at once.
         Raises StaffNotAnswering, PbxAway...
         """
-        channel_id = ChannelId(self._wire.call(call_id))
-        variables = [("CALL_ID", call_id), ("LEG", "agent"), ("CITIZEN", citizen.digits)]
-        result = await self._wire.dial(Dial(channel_id, staff(agent), RING_STAFF_S, variables, "callback"))
+        result = await self._call_out(call_id, staff(agent), RING_STAFF_S, Party.AGENT, citizen)
         if not result.answered:
             raise StaffNotAnswering(f"agent {agent}: reason {result.reason}")
+
+    async def call_for_unit(self, unit: PhoneNumber, citizen: PhoneNumber, call_id: CallId) -> None:
+        """The same for a handling unit: its telephone rings first. Neither side is shown the other's number.
+
+        Raises UnitPhoneNotAnswering, PbxAway...
+        """
+        line = f"PJSIP/{unit.digits}@{self._endpoints[Exchange.UNIT]}"
+        result = await self._call_out(call_id, line, self._ring_unit_s, Party.UNIT, citizen)
+        if not result.answered:
+            raise UnitPhoneNotAnswering(f"reason {result.reason}")
+
+    async def _call_out(
+        self, call_id: CallId, line: str, ring_s: float, leg: Party, citizen: PhoneNumber
+    ) -> OriginateResult:
+        """Ring `line`; its answer lands where the dialplan dials the citizen."""
+        channel_id = ChannelId(self._wire.call(call_id))
+        variables = [("CALL_ID", call_id), ("LEG", leg.value), ("CITIZEN", citizen.digits)]
+        return await self._wire.dial(Dial(channel_id, line, ring_s, variables, "callback", CALLED_BY[leg]))
 
     async def tap(self, call_id: CallId, citizen: ChannelId, stream: UUID) -> ChannelId:
         """Send what the citizen says, live, to the AudioSocket server. stream: registered there before.

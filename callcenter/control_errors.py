@@ -57,6 +57,14 @@ class StaffNotAnswering(ControlError):
     retryable = True
 
 
+class UnitPhoneNotAnswering(StaffNotAnswering):
+    """本单位的电话没有接听或占线，没有呼叫诉求人。请确认单位通讯录登记的电话有人值守且空闲，然后重试并接听来电。"""
+
+
+class NotBack(ControlError):
+    """您的电话没有接通，通话没有接回；市民会排到队列最前，由下一位话务员接听。请检查电话状态。"""
+
+
 class TapFailed(ControlError):
     """实时转写没有启动，通话和录音不受影响，通话结束后仍会生成全文。"""
 

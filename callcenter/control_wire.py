@@ -60,7 +60,7 @@ class Wire:
         self._ami, self._caller_id = asterisk, caller_id
         own = rf"{checked(_NODE, node, 'node')}-[0-9]{{9,12}}\.[0-9]{{1,9}}"
         self._call_id = re.compile(own)
-        self._channel_id = re.compile(rf"{own}|[us]-{own}-[0-9]{{1,4}}|t-{own}")
+        self._channel_id = re.compile(rf"{own}|[rsu]-{own}-[0-9]{{1,4}}|t-{own}")
 
     def call(self, call_id: CallId) -> CallId:
         """The call id, when it is one of this node."""

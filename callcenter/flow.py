@@ -7,7 +7,7 @@ published after commit.
 
 import logging
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -16,15 +16,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 import recordings.service
 import ticketing.service
-import ticketing.tables
-from callcenter import agents, call_facts, call_store, commands, jobs, metrics, missed
+from callcenter import agents, call_facts, call_store, commands, jobs, metrics, missed, outgoing
 from callcenter.board import BoardEvent, Json
-from callcenter.calls import Call
+from callcenter.calls import IN, OUTBOUND, Call
 from callcenter.custody.unrecorded import note_withheld
 from callcenter.tables import call as call_table
 from callcenter.tables import call_event
 from callcenter.tracker import Change
-from callcenter.types import AgentId, CallId, IdentityId, Party, PhoneNumber, system
+from callcenter.types import Actor, AgentId, CallId, IdentityId, Party, PhoneNumber, Role, system
 from callcenter.vault import Vault, masked_of
 from recordings.recording import BadRecordingDone, RecordingDone
 from ticketing.policy import Rules
@@ -120,7 +119,10 @@ async def _tell_one(told: Told, fact: call_facts.Fact) -> Screens:
 
 async def _follow(told: Told, fact: call_facts.Fact) -> Screens:
     chapter = CHAPTERS.get(type(fact))
-    return await chapter(told, fact) if chapter is not None else ()
+    shown = await chapter(told, fact) if chapter is not None else ()
+    if told.change.after.direction == OUTBOUND and type(fact) in MOVES_ON:
+        shown += await outgoing.shown(told.tx, fact.call_id, fact.at)
+    return shown
 
 
 async def callers_of(tx: AsyncConnection, calls: Collection[CallId]) -> dict[CallId, IdentityId]:
@@ -133,8 +135,8 @@ async def callers_of(tx: AsyncConnection, calls: Collection[CallId]) -> dict[Cal
 
 
 async def _identity(tx: AsyncConnection, ground: Ground, change: Change) -> IdentityId | None:
-    if change.before is None and change.after.direction == "callback":
-        return await missed.called_by(tx, change.after.id)
+    if change.before is None and change.after.direction != IN:
+        return await outgoing.called_by(tx, change.after.id)
     digits = change.caller
     return await ground.vault.identity_of(tx, PhoneNumber(digits)) if digits else None
 
@@ -172,8 +174,10 @@ async def call_queued(told: Told, fact: call_facts.CallQueued) -> Screens:
 async def agent_rang(told: Told, fact: call_facts.AgentRang) -> Screens:
     """The agent's screen pops: who (masked), what they chose, how often they called before."""
     earlier = await _earlier_calls(told.tx, told.caller, fact.call_id)
-    tickets = await _earlier_tickets(told.tx, told.caller)
+    tickets = await _earlier_tickets(told.tx, told.caller, fact.agent)
     card = {
+        "agent": fact.agent,
+        "identity": told.caller,
         "caller": await masked_of(told.tx, told.caller),
         "queue": told.change.after.queue,
         "request_type": told.change.after.request_type,
@@ -191,13 +195,12 @@ async def _earlier_calls(tx: AsyncConnection, caller: IdentityId | None, this: C
     return len((await tx.execute(query)).all())
 
 
-async def _earlier_tickets(tx: AsyncConnection, caller: IdentityId | None) -> list[Json]:
+async def _earlier_tickets(tx: AsyncConnection, caller: IdentityId | None, agent: str) -> list[Json]:
+    """The citizen's last tickets that an agent may see; what is about staff or secrets is not on the card."""
     if caller is None:
         return []
-    ticket = ticketing.tables.ticket
-    query = select(ticket.c.id, ticket.c.state, ticket.c.title, ticket.c.created_at).where(ticket.c.requester == caller)
-    rows = (await tx.execute(query.order_by(ticket.c.id.desc()).limit(5))).all()
-    return [{"id": r.id, "state": r.state, "title": r.title, "created_at": r.created_at.isoformat()} for r in rows]
+    viewer = Actor("user", agent, frozenset({Role.AGENT}))
+    return [asdict(one) for one in await ticketing.service.earlier_tickets(tx, caller, viewer)]
 
 
 async def agent_missed_ring(told: Told, fact: call_facts.AgentMissedRing) -> Screens:
@@ -209,7 +212,12 @@ async def agent_missed_ring(told: Told, fact: call_facts.AgentMissedRing) -> Scr
 
 
 async def agent_answered(told: Told, fact: call_facts.AgentAnswered) -> Screens:
-    """A person speaks with the citizen: a draft ticket opens, the tap starts, earlier missed calls are settled."""
+    """A person speaks with the citizen: a draft ticket opens, the tap starts, earlier missed calls are settled.
+
+    A call about a ticket opens none of its own, and what the citizen once called for in vain is still open.
+    """
+    if told.change.after.direction == OUTBOUND:
+        return (_screen("call.answered", fact, agent=fact.agent, wait_s=fact.wait_s),)
     opened = await ticketing.service.open_draft(
         told.tx, call_id=fact.call_id, requester=told.caller, request_type=told.change.after.request_type,
         actor=STORY, now=fact.at, rules=told.ground.rules,
@@ -235,11 +243,21 @@ async def leg_joined(told: Told, fact: call_facts.LegJoined) -> Screens:
 
 
 async def leg_left(told: Told, fact: call_facts.LegLeft) -> Screens:
-    """Somebody other than the citizen left; an agent who had talked goes to wrap-up."""
-    if fact.party == Party.AGENT and fact.answered and told.change.after.agent_answered_at is not None:
+    """Somebody other than the citizen left; an agent who had talked goes to wrap-up.
+
+    Not one whose new leg is up: they took the call back to a telephone that had lost it. moved tells screens so.
+    """
+    after = told.change.after
+    moved = fact.party == Party.AGENT and any(leg.who == fact.who for leg in after.legs_of(Party.AGENT))
+    if fact.party == Party.AGENT and not moved and after.agent_answered_at is not None and _had_talked(fact):
         who = AgentId(fact.who)
         await agents.wrap_up(told.tx, who, fact.call_id, at=fact.at, wrap_up_s=told.ground.wrap_up_s)
-    return (_screen("call.left", fact, party=fact.party, cause=fact.cause, answered=fact.answered),)
+    return (_screen("call.left", fact, party=fact.party, cause=fact.cause, answered=fact.answered, moved=moved),)
+
+
+def _had_talked(fact: call_facts.LegLeft) -> bool:
+    """A leg that takes a call back belongs to an agent who had talked, also when it is not answered."""
+    return fact.answered or fact.channel_id.startswith(f"r-{fact.call_id}-")
 
 
 async def citizen_left(told: Told, fact: call_facts.CitizenLeft) -> Screens:
@@ -288,11 +306,10 @@ async def call_missed(told: Told, fact: call_facts.CallMissed) -> Screens:
 
 
 async def call_ended(told: Told, fact: call_facts.CallEnded) -> Screens:
-    """The call is over: its transcript is made when the files are there; a call-back attempt is settled."""
-    if told.change.after.direction == "callback":
-        reached = told.change.after.agent_answered_at is not None
-        await missed.finish(told.tx, fact.call_id, reached=reached, at=fact.at)
-    if told.change.after.agent_answered_at is not None:
+    """The call is over: its transcript is made when the files are there; a call of ours is settled."""
+    if told.change.after.direction != IN:
+        await outgoing.ended(told.tx, told.change.after, fact.at)
+    if told.change.after.reached:
         await enqueue_transcription(told.tx, fact.call_id, fact.at)
     return (_screen("call.ended", fact, exit_reason=fact.exit_reason),)
 
@@ -342,3 +359,6 @@ CHAPTERS: Mapping[type[call_facts.Fact], Chapter] = {
     call_facts.CallEnded: call_ended,
 }
 """Fact -> the function that tells what follows; a fact without one is only noted."""
+
+MOVES_ON = frozenset({call_facts.CallStarted, call_facts.LegJoined, call_facts.CallAnswered, call_facts.CallEnded})
+"""Where a call about a ticket is, for those who have the ticket open."""

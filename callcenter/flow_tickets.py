@@ -12,9 +12,10 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from callcenter import flow_dispatch, flow_matters, flow_supervision, flow_upstream, jobs
+from callcenter import flow_dispatch, flow_matters, flow_supervision, flow_upstream, jobs, ticket_calls
 from callcenter.archive.orders import order_package
 from callcenter.board import Board, BoardEvent, Json
+from callcenter.citizen import rating_links
 from callcenter.db import Database
 from callcenter.jobs import Job
 from callcenter.sms import service as sms
@@ -78,6 +79,8 @@ class Ground:
     hours: SendHours
     upstream: bool = False
     """Whether a platform above is connected."""
+    public_url: str = ""
+    """Where citizens reach their pages, without a slash at its end; empty: no links in messages."""
 
 
 @dataclass
@@ -112,6 +115,7 @@ def _screen(ticket: Ticket, fact: Fact) -> BoardEvent:
     data: dict[str, Json] = {
         "ticket": ticket.id,
         "what": type(fact).__name__,
+        "version": ticket.version,
         "state": ticket.state,
         "state_name": STATE_NAMES[State(ticket.state)],
         "unit": ticket.lead_unit,
@@ -140,10 +144,17 @@ async def survey_due(told: Telling, fact: facts.SurveyDue) -> None:
         # The platform above writes to the citizen; the survey runs as if its message were ours, and waits for news.
         await _follow(told, fact.survey_id, [Submitting(told.now), Accepted(told.now)])
         return
-    body = sms_texts.survey_text(told.ground.texts, title=ticket.title, ticket=ticket.id)
+    link = _rating_page(told.ground, ticket)
+    body = sms_texts.survey_text(told.ground.texts, title=ticket.title, ticket=ticket.id, link=link)
     queued = await _send(told, f"{SURVEY_KEY}{fact.survey_id}", fact.requester, Purpose.SURVEY, body, ticket.id)
     if queued.state == "suppressed":
         await _follow(told, fact.survey_id, [Barred(told.now)])
+
+
+def _rating_page(ground: Ground, ticket: Ticket) -> str:
+    """Its address, or `` where citizens reach no pages."""
+    named = rating_links.link_of(ground.vault, ticket.id, ticket.round)
+    return f"{ground.public_url}/citizen/rate/{named}" if ground.public_url else ""
 
 
 async def citizen_barred(told: Telling, fact: facts.CitizenBarred) -> None:
@@ -198,18 +209,22 @@ async def archived(told: Telling, fact: facts.ArchivePacked) -> None:
     """The recordings of its call are kept as long as the package says, and never shorter; the package is ordered."""
     await order_package(told.tx, fact.ticket_id, fact.round)
     ticket = await store.load(told.tx, fact.ticket_id)
-    if ticket.call_id is not None:
-        await recording_store.keep_until(told.tx, ticket.call_id, fact.recordings_keep_until)
-        await _keep_recordings(told, ticket)
+    for call_id in await calls_of(told.tx, ticket):
+        await recording_store.keep_until(told.tx, call_id, fact.recordings_keep_until)
+    await _keep_recordings(told, ticket)
 
 
 async def _keep_recordings(told: Telling, ticket: Ticket) -> None:
     """As many years as its policy says, from the later of call and close; a date is never brought forward."""
-    if ticket.call_id is None:
-        return
     policy = told.ground.rules.of(ticket.policy_id, ticket.policy_version)
     rule = Rule(policy.archive.recording_years, policy.id, policy.version, str(policy.archive.basis))
-    await expiry.call_closed(told.tx, ticket.call_id, Basis(rule, ticket.created_at, ticket.closed_at or told.now))
+    for call_id in await calls_of(told.tx, ticket):
+        await expiry.call_closed(told.tx, call_id, Basis(rule, ticket.created_at, ticket.closed_at or told.now))
+
+
+async def calls_of(tx: AsyncConnection, ticket: Ticket) -> tuple[CallId, ...]:
+    """The call the ticket came by, and those made about it."""
+    return (*((ticket.call_id,) if ticket.call_id else ()), *await ticket_calls.calls_of(tx, ticket.id))
 
 
 async def promise_kept(told: Telling, fact: CommitmentKept) -> None:
@@ -359,7 +374,7 @@ class TicketWork:
             if ticket.state == State.ARCHIVED or ticket.supervising:
                 # The end of a supervision asks for the archive again.
                 return
-            materials = await materials_of(tx, ticket.call_id) if ticket.call_id else ()
+            materials = await materials_of(tx, ticket)
             outcome = await service.carry_out(
                 tx, ticket_id, Archive(materials), actor=system("archive"), now=now, rules=self.ground.rules
             )
@@ -391,8 +406,12 @@ class TicketWork:
         await self.board.publish(shown)
 
 
-async def materials_of(tx: AsyncConnection, call_id: CallId) -> tuple[Material, ...]:
+async def materials_of(tx: AsyncConnection, ticket: Ticket) -> tuple[Material, ...]:
     """What is kept with a ticket but stored elsewhere, with checksums. Raises MaterialsNotReady."""
+    return tuple([one for call_id in await calls_of(tx, ticket) for one in await _materials_of(tx, call_id)])
+
+
+async def _materials_of(tx: AsyncConnection, call_id: CallId) -> tuple[Material, ...]:
     files = await recording_store.recordings_of(tx, [call_id])
     if any(one.state not in SETTLED for one in files):
         raise MaterialsNotReady(call_id)

@@ -13,6 +13,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from callcenter import cel
+from callcenter.attachments import work as attachments
 from callcenter.call_parse import Naming, cel_call
 from callcenter.custody import chain_check, kept_check, recheck_work, retention_check
 from callcenter.custody.anchors import NO_PLACES, Places
@@ -76,7 +77,8 @@ async def tickets_once(tx: AsyncConnection, _: Ground) -> Sequence[str]:
     without = await _rows(
         tx,
         """SELECT c.id FROM call c LEFT JOIN ticket t ON t.call_id = c.id
-           WHERE c.agent_answered_at IS NOT NULL GROUP BY c.id HAVING count(t.id) <> 1""",
+           WHERE c.agent_answered_at IS NOT NULL AND c.direction <> 'outbound'
+           GROUP BY c.id HAVING count(t.id) <> 1""",
     )
     uncounted = await _rows(
         tx,
@@ -207,6 +209,13 @@ async def jobs_owned(tx: AsyncConnection, ground: Ground) -> Sequence[str]:
            WHERE m.state = 'calling' AND (c.ended_at < :since OR (c.id IS NULL AND k.done_at < :since))""",
         since=ground.now - STUCK,
     )
+    about_tickets = await _rows(
+        tx,
+        """SELECT t.call_id FROM ticket_call t LEFT JOIN call c ON c.id = t.call_id
+           LEFT JOIN call_command k ON k.key = 'call_citizen:' || t.call_id
+           WHERE t.state = 'calling' AND (c.ended_at < :since OR (c.id IS NULL AND k.done_at < :since))""",
+        since=ground.now - STUCK,
+    )
     sending = await _rows(
         tx,
         "SELECT key FROM sms_message WHERE state = 'submitting' AND submitting_at < :since",
@@ -217,6 +226,7 @@ async def jobs_owned(tx: AsyncConnection, ground: Ground) -> Sequence[str]:
         *(f"job {one} is held; look with `callcenter jobs held`" for one in held),
         *(f"job {one} is nobody's: its worker has been silent for more than a minute" for one in orphaned),
         *(f"missed call {one} is being called back by nobody" for one in calling),
+        *(f"call {one} about a ticket is being made by nobody" for one in about_tickets),
         *(f"message {one} has been at the gateway's door for more than five minutes" for one in sending),
     ]
 
@@ -236,6 +246,11 @@ async def deleted_by_rule(tx: AsyncConnection, _: Ground) -> Sequence[str]:
     return await retention_check.check(tx)
 
 
+async def no_attachment_lost(tx: AsyncConnection, ground: Ground) -> Sequence[str]:
+    """Every file of a ticket lies in the store, and in its copy where it was copied."""
+    return await attachments.check(tx, ground.custody) if ground.custody else ()
+
+
 INVARIANTS: dict[str, tuple[str, Check]] = {
     "I1": ("tickets exist once", tickets_once),
     "I2": ("calls are on record and on tape", calls_recorded),
@@ -248,6 +263,7 @@ INVARIANTS: dict[str, tuple[str, Check]] = {
     "I13": ("the audit's chain holds", audit_chain_holds),
     "I14": ("no kept recording is lost", no_recording_lost),
     "I15": ("recordings go by rule only", deleted_by_rule),
+    "I16": ("files of tickets are kept", no_attachment_lost),
 }
 """Name -> what it says, and the check."""
 

@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from callcenter import ticket_calls
 from callcenter.call_facts import CallMissed
 from callcenter.call_parse import ORIGINATED_FROM
 from callcenter.tables import missed_call
@@ -47,6 +48,8 @@ class Missed:
     owner: str | None
     state: str
     attempts: int
+    resolved_by: CallId | None
+    resolved_at: datetime | None
 
 
 def new_call_id(node: str, now: datetime) -> CallId:
@@ -88,6 +91,10 @@ async def take(tx: AsyncConnection, missed_id: int, who: AgentId, calling_as: Ca
         raise MissedCallSettled
     if row.state == "calling":
         raise CallBackRunning
+    if row.caller is not None:
+        await ticket_calls.hold_line(tx, IdentityId(row.caller))
+        if await ticket_calls.is_calling(tx, IdentityId(row.caller)):
+            raise CallBackRunning
     taken = {"state": "calling", "owner": who, "attempts": row.attempts + 1, "calling_as": calling_as}
     try:
         async with tx.begin_nested():
@@ -134,6 +141,15 @@ async def open_rows(tx: AsyncConnection, *, after: tuple[datetime, int] | None, 
     return tuple(_missed(row) for row in rows)
 
 
+async def settled_rows(tx: AsyncConnection, *, before: tuple[datetime, int] | None, limit: int) -> tuple[Missed, ...]:
+    """Rows nobody has to act on any more, the last missed first: `before` is (at, id) of the last row seen."""
+    query = select(missed_call).where(missed_call.c.state.not_in(OPEN))
+    if before is not None:
+        query = query.where(tuple_(missed_call.c.at, missed_call.c.id) < tuple_(*before))
+    rows = await tx.execute(query.order_by(missed_call.c.at.desc(), missed_call.c.id.desc()).limit(limit))
+    return tuple(_missed(row) for row in rows)
+
+
 def _missed(row: Any) -> Missed:
     return Missed(
         id=row.id,
@@ -147,4 +163,6 @@ def _missed(row: Any) -> Missed:
         owner=row.owner,
         state=row.state,
         attempts=row.attempts,
+        resolved_by=CallId(row.resolved_by) if row.resolved_by else None,
+        resolved_at=row.resolved_at,
     )

@@ -9,8 +9,6 @@ from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from enum import StrEnum
 from importlib.metadata import version
-from importlib.resources import files
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
@@ -26,16 +24,29 @@ from callcenter import (
     jobs,
     metrics,
     surge,
+    ticket_call_work,
     units,
     upstream_outbox,
     work,
 )
 from callcenter.ami import AmiClient
-from callcenter.app import App, load_report_kit, opened
+from callcenter.app import (
+    MADE_PROMPTS,
+    App,
+    installation_of,
+    load_report_kit,
+    opened,
+    policy_page,
+    regulations,
+    shipped_rules,
+)
 from callcenter.archive import work as archive_work
+from callcenter.attachments import work as attachments_work
+from callcenter.attachments.cabinet import Cabinet
 from callcenter.backup import keeping as backup_keeping
 from callcenter.board import BoardEvent
 from callcenter.call_parse import WANTED
+from callcenter.citizen import work as citizen_work
 from callcenter.command_runner import CommandRunner
 from callcenter.control import Control
 from callcenter.custody import completeness_work, guarding, intake_work, keeping_keys, playbacks, retention_work
@@ -49,6 +60,7 @@ from callcenter.sms.facts import SmsFact
 from callcenter.sms.intake import Intake
 from callcenter.sms.kannel import KannelSender
 from callcenter.sms.submit import SUBMIT_RETRIES, Submitter
+from callcenter.softphones import Softphones
 from callcenter.speech import LiveDesk
 from callcenter.types import PhoneNumber
 from callcenter.upstream import forget_nonces
@@ -184,7 +196,7 @@ async def _ivr(app: App, stack: AsyncExitStack) -> Running:
         settings.agi_port,
         settings.agi_token.get_secret_value(),
         app.menus.by_script,
-        settings.prompts_dir or Path(str(files("ivr").joinpath("prompts", "made"))),
+        settings.prompts_dir or MADE_PROMPTS,
         context_for,
     )
     await ivr.start()
@@ -236,6 +248,7 @@ async def _work(app: App, stack: AsyncExitStack) -> Running:
     model = await asyncio.to_thread(vosk_door.load, settings.model_dir) if settings.transcripts else None
     about_calls = work.CallWork(app.database, app.board, app.vault, app.data, app.custody, model)
     about_tickets = flow_tickets.TicketWork(app.database, app.board, ground)
+    about_talks = ticket_call_work.TicketCallWork(app.database, app.board, ground)
     about_supervision = flow_supervision.SupervisionWork(
         app.database, app.board, app.rules, lambda tx, told, now: flow_tickets.tell(tx, ground, told, now)
     )
@@ -246,6 +259,7 @@ async def _work(app: App, stack: AsyncExitStack) -> Running:
         **({"call.transcribe": about_calls.transcribe} if model is not None else {}),
         sms.SUBMIT_JOB: submitter,
         **about_tickets.handlers(),
+        **about_talks.handlers(),
         **_to_upstream(app, stack),
         **reporting.handlers(),
         calendars.REVIEW_JOB: calendars.CalendarWork(app.database, app.board, ground, app.calendars).review,
@@ -272,15 +286,17 @@ async def _work(app: App, stack: AsyncExitStack) -> Running:
 
 
 async def _about_custody(worker: jobs.Worker, app: App, stack: AsyncExitStack) -> None:
-    """What is done about kept recordings, the audit and the archive: each part brings its jobs and sweeps."""
+    """What is done about kept recordings, the audit, the archive and the public page, each part by itself."""
     await keeping_keys.register(worker, app.database, app.custody)
     guarding.register(worker, app, stack)
+    citizen_work.register(worker, app.database)
     archive_work.register(worker, app)
     retention_work.register(worker, app)
     backup_keeping.register(worker, app)
     intake_work.register(worker, app.database, app.custody)
     completeness_work.register(worker, completeness_work.CompletenessWork(app.database, app.custody))
     playbacks.register(worker, app.database)
+    attachments_work.register(worker, app.database, Cabinet(app.custody, app.vault))
 
 
 async def _about_reports(app: App) -> "ReportWork":
@@ -328,8 +344,14 @@ def _count_callback(outcome: str) -> None:
     metrics.SMS_CALLBACKS.labels(outcome).inc()
 
 
+def _softphones(settings: Settings) -> Softphones | None:
+    kept = settings.softphone_secrets
+    return Softphones(settings.softphone_url, kept, settings.demo_handset) if settings.softphone_url and kept else None
+
+
 async def _serve(app: App, stack: AsyncExitStack) -> Running:
     # Only this process needs the API's modules.
+    from callcenter.citizen.open311 import keys_of
     from callcenter.reports.orders import ReportDesk
     from callcenter.web import live, server
     from callcenter.web.context import Services
@@ -350,6 +372,13 @@ async def _serve(app: App, stack: AsyncExitStack) -> Running:
         archive=settings.archive_folder,
         reports=ReportDesk(load_report_kit(app.rules), settings.reports_folder, settings.report_font),
         upstream=app.upstream,
+        regulation=shipped_rules,
+        pages=policy_page,
+        regulations=regulations(),
+        installation=installation_of(settings, app.menus),
+        subjects=app.data.subjects,
+        softphones=_softphones(settings),
+        open311=keys_of({name: key.get_secret_value() for name, key in settings.open311_keys.items()}),
     )
     application = server.build(services, GROUPS, settings.console_dir)
     hub = live.LiveHub(app.board)

@@ -3,12 +3,15 @@
 from sqlalchemy import MetaData
 
 import callcenter.archive.tables
+import callcenter.attachments.tables
 import callcenter.backup.tables
+import callcenter.citizen.tables
 import callcenter.custody.chain_tables
 import callcenter.custody.listening_tables
 import callcenter.custody.retention_tables
 import callcenter.sms.tables
 import callcenter.tables
+import callcenter.ticket_call_tables
 import callcenter.upstream_tables
 import recordings.completeness_tables
 import recordings.custody.recheck_tables

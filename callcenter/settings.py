@@ -54,7 +54,24 @@ class Settings(BaseSettings):
 
     api_host: str = "127.0.0.1"
     api_port: int = 8345
+    public_url: str = Field(
+        "",
+        pattern=r"^(https?://[^\s?#]{1,90}[^\s?#/])?$",
+        description="where citizens reach /citizen/: https://host; empty: no links in messages",
+    )
+    open311_keys: dict[str, SecretStr] = Field({}, description="JSON, partner -> api_key (32 characters or more)")
     console_dir: Path | None = Field(None, description="the built console; default: that in the package")
+    softphone_url: str = Field(
+        "",
+        pattern=r"^(wss?://[^/?#@\s]+/ws)?$",
+        description="Asterisk's WebSocket for telephones in browsers, ws://127.0.0.1:8088/ws; empty: there are none",
+    )
+    softphone_secrets: Path | None = Field(
+        None, description="JSON file (mode 0600) of the SIP passwords of telephones in browsers, by extension"
+    )
+    demo_handset: bool = Field(
+        False, description="a page without sign-in that plays a citizen's telephone: for demonstrations only"
+    )
     metrics_port: int = Field(
         0, description="/metrics of listen, ivr, speech, work on this port and the three after it; 0: not served"
     )
@@ -87,6 +104,7 @@ class Settings(BaseSettings):
 
     prompts_dir: Path | None = Field(None, description="folder of <prompt>.wav; default: those in the package")
     model_dir: Path = Field(description="the Vosk model folder")
+    models_dir: Path | None = Field(None, description="where models are installed; default: the folder of model_dir")
     cel_file: Path = Field(description="Asterisk's CEL file, the record of calls")
     reports_dir: Path | None = Field(None, description="where reports are kept; default: reports beside spool_dir")
     report_font: Path | None = Field(None, description="font of reports; default: the first installed with Chinese")
@@ -105,6 +123,12 @@ class Settings(BaseSettings):
     def incoming_folder(self) -> Path:
         """Where the log of PostgreSQL arrives, readable until it is sealed into backup_dir."""
         return self.backup_incoming or self.spool_dir.absolute().parent / "wal-incoming"
+
+    @model_validator(mode="after")
+    def _softphones_are_whole(self) -> Self:
+        if bool(self.softphone_url) != bool(self.softphone_secrets):
+            raise ValueError("CALLCENTER_SOFTPHONE_URL and _SECRETS go together: set both or neither")
+        return self
 
     @model_validator(mode="after")
     def _upstream_is_whole(self) -> Self:

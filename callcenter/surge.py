@@ -15,8 +15,13 @@ NAME = "surge"
 
 async def is_on(tx: AsyncConnection, now: datetime) -> bool:
     """Whether the surge announcement is played now."""
+    return await ends_at(tx, now) is not None
+
+
+async def ends_at(tx: AsyncConnection, now: datetime) -> datetime | None:
+    """When the announcement that is played now ends; None: none is played."""
     until = (await tx.execute(select(mark.c.value).where(mark.c.name == NAME))).scalar_one_or_none()
-    return until is not None and now.timestamp() < until
+    return datetime.fromtimestamp(until, now.tzinfo) if until is not None and now.timestamp() < until else None
 
 
 async def switch_on(tx: AsyncConnection, until: datetime, actor: Actor) -> None:

@@ -68,6 +68,7 @@ user_account = Table(
     Column("failed_logins", Integer, nullable=False, server_default=text("0")),
     _at("locked_until"),
     _now("created_at"),
+    Column("version", Integer, nullable=False, server_default=text("1")),
 )
 
 user_session = Table(
@@ -79,6 +80,21 @@ user_session = Table(
     _now("seen_at"),
     _at("ends_at", nullable=False),
 )
+
+big_screen = Table(
+    "big_screen",
+    metadata,
+    _id(),
+    Column("name", Text, nullable=False),
+    Column("key_hash", LargeBinary, nullable=False, unique=True),
+    Column("created_by", Text, nullable=False),
+    _at("created_at", nullable=False),
+    _at("ends_at", nullable=False),
+    _at("seen_at"),
+    _at("revoked_at"),
+    Column("revoked_by", Text),
+)
+"""A screen on a wall and the key it reads its figures with; it is nobody's session."""
 
 handling_unit = Table(
     "handling_unit",
@@ -173,10 +189,19 @@ call = Table(
     _at("ended_at"),
     Column("exit_reason", Text),
     Column("story", JSONB, nullable=False, server_default=text("'{}'::jsonb")),
-    _one_of("direction", "in", "callback"),
+    _one_of("direction", "in", "callback", "outbound"),
     Index("call_started", "started_at", "id"),
     Index("call_open", "id", postgresql_where=text("ended_at IS NULL")),
     Index("call_caller", "caller", "started_at"),
+    # Lists by agent and by queue, and who reached nobody, newest first.
+    Index("call_agent", "agent_id", "started_at", "id"),
+    Index("call_queue", "queue", "started_at", "id"),
+    Index(
+        "call_missed",
+        "started_at",
+        "id",
+        postgresql_where=text("direction = 'in' AND agent_answered_at IS NULL AND ended_at IS NOT NULL"),
+    ),
 )
 
 leg = Table(
@@ -196,6 +221,7 @@ leg = Table(
         "accounted", Boolean, nullable=False, server_default=text("false"), comment="its seconds are in leg_account"
     ),
     _one_of("party", "citizen", "agent", "unit", "supervisor", "tap"),
+    Index("leg_withheld", "call_id", postgresql_where=text("NOT recorded")),
     # What the watch of recordings has not looked at yet: a handful of rows, however many legs there are.
     Index(
         "leg_unaccounted",
@@ -254,6 +280,8 @@ missed_call = Table(
     _at("resolved_at"),
     _one_of("state", "open", "calling", "recovered", "superseded", "unreachable", "no_number"),
     Index("missed_call_due", "due_at", "id", postgresql_where=text("state IN ('open', 'calling')")),
+    # The ledger of a day, and what has been settled, newest first.
+    Index("missed_call_at", "at", "id"),
     Index(
         "missed_call_one_attempt",
         "caller",

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 from callcenter.call_events import CallEvent, CallOver, LegSeen, RecordingEnded
 from callcenter.call_facts import CallStarted, Fact
-from callcenter.call_parse import is_originated
-from callcenter.calls import Call, advance, begin
+from callcenter.call_parse import direction_of
+from callcenter.calls import OUTBOUND, Call, advance, begin
 from callcenter.types import CallId, Party
 
 REMEMBER_ENDED = 20_000
@@ -70,9 +70,11 @@ class Tracker:
             return Change(ended, ended, facts)
         if not isinstance(event, LegSeen) or str(event.channel_id) != str(event.call_id):
             return None
-        if event.party not in (Party.CITIZEN, Party.AGENT):
+        direction = direction_of(event.call_id)
+        # Only a call about a ticket may begin with a unit: its telephone rings first.
+        if event.party not in (Party.CITIZEN, Party.AGENT) and (event.party, direction) != (Party.UNIT, OUTBOUND):
             return None
-        call, facts = begin(event, "callback" if is_originated(event.call_id) else "in")
+        call, facts = begin(event, direction)
         self._keep(call)
         return Change(None, call, facts)
 

@@ -174,14 +174,16 @@ def _year(files: CalendarFiles, year: int) -> dict[date, DayKind]:
         return plain | _marked(announced.holidays, DayKind.HOLIDAY) | makeup
     if year not in files.statutory.years:
         raise ConfigWrong([ConfigProblem(f"calendars/cn-{year}.yaml", "", f"no days for {year}; write its notice")])
-    return plain | _marked(_statutory_days(files.statutory, year), DayKind.HOLIDAY)
+    return plain | _marked(statutory_days(files.statutory, year), DayKind.HOLIDAY)
 
 
-def _statutory_days(statutory: StatutoryFile, year: int) -> set[date]:
+def statutory_days(statutory: StatutoryFile, year: int) -> dict[date, str]:
+    """The feasts of a year by law, with their names. The year is one of `statutory.years`."""
     feasts = statutory.years[year]
-    fixed = {date.fromisoformat(f"{year}-{month_day}") for month_day in statutory.fixed}
-    spring = {feasts.spring_festival + ONE_DAY * n for n in range(-1, 3)}
-    return fixed | spring | {feasts.tomb_sweeping, feasts.dragon_boat, feasts.mid_autumn}
+    moving = {feasts.tomb_sweeping: "清明节", feasts.dragon_boat: "端午节", feasts.mid_autumn: "中秋节"}
+    spring = {feasts.spring_festival + ONE_DAY * n: "春节" for n in range(-1, 3)}
+    fixed = {date.fromisoformat(f"{year}-{month_day}"): name for month_day, name in statutory.fixed.items()}
+    return moving | spring | fixed
 
 
 def _days(year: int, reach_back: timedelta = timedelta()) -> Iterator[date]:

@@ -10,7 +10,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainValidator, ValidationError, model_validator
 
 from callcenter.sms.hours import SendHours
-from callcenter.sms.texts import MOST_CHARACTERS, SAID_LENGTH, TITLE_LENGTH, SmsTexts
+from callcenter.sms.templates import FIELDS, TEMPLATES
+from callcenter.sms.texts import MOST_CHARACTERS, SmsTexts
 from config.problems import ConfigProblem, ConfigWrong, data_root, from_validation, read_yaml
 
 
@@ -40,8 +41,7 @@ def load_sms(language: str = "zh-CN", root: Traversable | None = None) -> SmsCon
 
 def _too_long(texts: SmsTexts) -> list[tuple[str, str]]:
     """Templates that could come out over the limit with the longest values."""
-    said = {"missing": "字" * SAID_LENGTH, "reason": "字" * SAID_LENGTH}
-    longest = {"title": "字" * TITLE_LENGTH, "ticket": "0" * 30, "rating": "基本满意", "code": "0" * 12, **said}
+    longest = {name: one.longest for name, one in FIELDS.items()}
     filled = ((key, texts.signature + getattr(texts, key).format(**longest)) for key in _FIELDS)
     why = f"can be over {MOST_CHARACTERS} characters; shorten it"
     return [(f"texts.{key}", why) for key, text in filled if len(text) > MOST_CHARACTERS]
@@ -49,15 +49,7 @@ def _too_long(texts: SmsTexts) -> list[tuple[str, str]]:
 
 # --- the shape of the file
 
-_FIELDS: dict[str, frozenset[str]] = {
-    "survey": frozenset({"title", "ticket"}),
-    "survey_help": frozenset({"ticket"}),
-    "survey_thanks": frozenset({"ticket", "rating"}),
-    "ticket_opened": frozenset({"title", "ticket", "code"}),
-    "supplement": frozenset({"title", "ticket", "missing"}),
-    "terminated": frozenset({"title", "ticket", "reason"}),
-    "stopped": frozenset(),
-}
+_FIELDS = {one.key: one.fields for one in TEMPLATES.values()}
 
 
 def _clock(value: object) -> time:
@@ -107,6 +99,8 @@ class _Texts(_Strict):
     supplement: _Text
     terminated: _Text
     stopped: _Text
+    web_code: _Text
+    survey_link: _Text
 
     @model_validator(mode="after")
     def _fields_known(self) -> "_Texts":
@@ -132,6 +126,7 @@ def _field_problem(key: str, template: str) -> str:
     if any(spec or conversion for _, _, spec, conversion in parts) or not fields <= _FIELDS[key]:
         allowed = ", ".join(f"{{{field}}}" for field in sorted(_FIELDS[key])) or "no field"
         return f"{key}: may hold {allowed} only"
-    if "ticket" in _FIELDS[key] and "ticket" not in fields:
-        return f"{key}: {{ticket}} is missing"
+    needed = next((one for one in ("ticket", "code", "link") if one in _FIELDS[key] and one not in fields), None)
+    if needed is not None:
+        return f"{key}: {{{needed}}} is missing"
     return ""

@@ -5,6 +5,7 @@ unpacked, tried out in a process of its own, and only then moved to its place. B
 """
 
 import hashlib
+import re
 import shutil
 import subprocess
 import sys
@@ -99,6 +100,33 @@ def _is_model(path: Path) -> bool:
     except NoModel:
         return False
     return True
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What a model's own files say. sample_rate_hz: it was trained for, None: not said; words: it knows, None: not
+    listed; summed: its files can be checked against SHA256SUMS."""
+
+    sample_rate_hz: int | None
+    words: int | None
+    whole_graph: bool
+    summed: bool
+
+
+def facts_of(path: Path) -> Facts:
+    """Read from the model's configuration and word list. Blocking."""
+    rate = re.search(r"--sample-frequency=(\d+)", _text_of(path / "conf" / "mfcc.conf"))
+    listed = path / "graph" / "words.txt"
+    return Facts(
+        sample_rate_hz=int(rate[1]) if rate else None,
+        words=_text_of(listed).count("\n") if listed.is_file() else None,
+        whole_graph=(path / "graph" / "HCLG.fst").is_file(),
+        summed=(path / SUMS).is_file(),
+    )
+
+
+def _text_of(path: Path) -> str:
+    return path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
 
 
 def find(name: str, folder: Path) -> Path:

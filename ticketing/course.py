@@ -100,7 +100,8 @@ def _staying(state: State, event: Event) -> Transition:
 
 
 ROWS: dict[tuple[State, Event], Transition] = {
-    (S.DRAFT, E.EDIT): Transition(S.DRAFT, DESK, _EDIT),
+    # By the system too: a citizen fills in their own draft on the public page.
+    (S.DRAFT, E.EDIT): Transition(S.DRAFT, DESK, _EDIT, system=True),
     (S.DRAFT, E.REGISTER): Transition(
         S.REGISTERED,
         DESK,

@@ -258,7 +258,7 @@ def resume_clocks(ticket: Ticket, kinds: Collection[DeadlineKind]) -> Ticket:
 
 def start_clocks(ticket: Ticket, anchor: Anchor, detail: object, context: Context) -> Ticket:
     """Start every limit whose rule counts from this moment."""
-    for kind, rule in _rules(ticket, anchor, detail, context).items():
+    for kind, rule in limit_rules(ticket, anchor, detail, context).items():
         if rule is None or rule.period is None or rule.start is not anchor or ticket.due(kind) is not None:
             continue
         policy = context.policy
@@ -267,7 +267,10 @@ def start_clocks(ticket: Ticket, anchor: Anchor, detail: object, context: Contex
     return ticket
 
 
-def _rules(ticket: Ticket, anchor: Anchor, detail: object, context: Context) -> Mapping[DeadlineKind, LimitRule | None]:
+def limit_rules(
+    ticket: Ticket, anchor: Anchor, detail: object, context: Context
+) -> Mapping[DeadlineKind, LimitRule | None]:
+    """The limits that matter from this moment on, by kind; None where the regulation sets none. Raises BadChoice."""
     policy, case, now, calendar = context.policy, ticket.case, context.now, context.calendar
     if anchor is Anchor.REGISTERED:
         return {DeadlineKind.DISPATCH: dispatch_limit(policy, case, now, calendar)}

@@ -307,6 +307,12 @@ async def _dues(tx: AsyncConnection, ticket_id: TicketId, round_: int) -> tuple[
     return tuple(_due(row) for row in (await tx.execute(query.order_by(_deadline.c.id))).mappings())
 
 
+async def earlier_dues(tx: AsyncConnection, ticket: Ticket) -> tuple[Due, ...]:
+    """The deadlines of the rounds before this one, in order."""
+    query = select(_deadline).where(_deadline.c.ticket_id == ticket.id, _deadline.c.round < ticket.round)
+    return tuple(_due(row) for row in (await tx.execute(query.order_by(_deadline.c.id))).mappings())
+
+
 def _due(row: RowMapping) -> Due:
     stored = Deadline(
         rule_id=row["rule"],

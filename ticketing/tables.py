@@ -143,6 +143,10 @@ ticket = Table(
     Index("ticket_by_subject_place", "subject", "place", "id", postgresql_where=text("place <> ''")),
     Index("ticket_by_matter", "matter", "id", postgresql_where=text("matter IS NOT NULL")),
     Index("ticket_by_master", "master", "id", postgresql_where=text("master IS NOT NULL")),
+    Index("ticket_by_subject", "subject", "id", postgresql_where=text("subject <> ''")),
+    Index("ticket_by_rating", "rating", "id", postgresql_where=text("rating IS NOT NULL")),
+    Index("ticket_by_update", "updated_at", "id"),
+    Index("ticket_public", "created_at", postgresql_where=text("publication = 'public'")),
 )
 
 ticket_event = Table(

@@ -21,12 +21,18 @@ KIND_NAMES = {
     "read_reply": "人工判读短信",
     "explain_overdue": "逾期情况说明",
     "supplement": "诉求人补充逾期,请决定如何办理",
+    "unit_follow_up": "承办单位回访诉求人",
+    "recheck": "复核",
+    "look_back": "回头看",
 }
 ENDED_BY = {
     "review": "办结或重新交办",
     "manual_call": "填写人工回访结果或不满意的原因",
     "read_reply": "填写人工回访结果",
     "supplement": "记录补充情况、不予受理或撤回",
+    "unit_follow_up": "记录对诉求人的回访",
+    "recheck": "填写核查结果",
+    "look_back": "填写核查结果",
 }
 """Kind -> what on the ticket ends it."""
 _table = tables.manual_task

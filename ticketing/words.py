@@ -54,6 +54,15 @@ STATE_NAMES: dict[State, str] = {
 }
 
 
+OVER = frozenset(
+    {
+        *(State.REJECTED, State.REFERRED, State.ANSWERED, State.CLOSED, State.ARCHIVED),
+        *(State.TERMINATED, State.MERGED, State.WITHDRAWN),
+    }
+)
+"""Nobody has to do anything about it any more; a merged one waits for another."""
+
+
 class Flag(StrEnum):
     """What a ticket is marked with; rules may ask for it."""
 

@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import ForeignKey, RowMapping, Table, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from callcenter import schema
+from callcenter import schema, ticket_calls
 from callcenter import tables as hub
 from callcenter.sms import tables as sms
 from callcenter.types import CallId, IdentityId, TicketId
@@ -99,8 +99,9 @@ async def _rows(tx: AsyncConnection, table: Table, column: str, value: object, *
 
 
 async def calls_of(tx: AsyncConnection, ticket: Document, chain: Sequence[Document]) -> list[CallId]:
-    """The call the ticket came by, and those its events name."""
-    named = [ticket["call_id"], *(entry["data"].get(key) for entry in chain for key in ("call_id", "call_ref"))]
+    """The call the ticket came by, those made about it, and those its events name."""
+    made = await ticket_calls.calls_of(tx, TicketId(ticket["id"]))
+    named = [ticket["call_id"], *made, *(entry["data"].get(key) for entry in chain for key in ("call_id", "call_ref"))]
     wanted = [one for one in dict.fromkeys(named) if isinstance(one, str) and one]
     query = select(hub.call.c.id).where(hub.call.c.id.in_(wanted)).order_by(hub.call.c.started_at, hub.call.c.id)
     return [CallId(one) for one in (await tx.execute(query)).scalars()]

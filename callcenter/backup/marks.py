@@ -1,6 +1,6 @@
 """How old the backups are, as the worker wrote it into `mark`: for /readyz, which runs elsewhere."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -10,6 +10,12 @@ from callcenter.tables import mark
 PREFIX = "backup:"
 LATE_S = {"base": 8 * 86_400.0, "wal": 300.0, "drill": 32 * 86_400.0}
 """Older than this is late: a base a week, the log within the promised RPO, a drill a month."""
+
+
+async def times(tx: AsyncConnection) -> dict[str, datetime | None]:
+    """`base`, `wal`, `drill` -> when last, None: never yet; empty where no backups are set up."""
+    rows = await tx.execute(select(mark.c.name, mark.c.value).where(mark.c.name.startswith(PREFIX)))
+    return {name.removeprefix(PREFIX): datetime.fromtimestamp(at, UTC) if at else None for name, at in rows}
 
 
 async def parts(tx: AsyncConnection, now: datetime) -> dict[str, str]:

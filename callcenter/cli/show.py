@@ -8,6 +8,19 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from callcenter.cli import app, fail
+from callcenter.types import Role
+
+ROLE_NAMES = {
+    Role.AGENT: "话务员",
+    Role.DISPATCHER: "派单员",
+    Role.UNIT: "承办人员",
+    Role.UNIT_HEAD: "单位负责人",
+    Role.LEADER: "领导",
+    Role.REVIEWER: "审核回访员",
+    Role.SUPERVISOR: "督办员（班长）",
+    Role.AUDITOR: "审计员",
+    Role.ADMIN: "管理员",
+}
 
 if TYPE_CHECKING:
     from callcenter.stack.hotline import Hotline
@@ -15,6 +28,8 @@ if TYPE_CHECKING:
 
 FOLDER = Path(".run/demo").absolute()
 """Of the default policy; each other has a folder beside it, for a hotline keeps to one regulation."""
+IN_BROWSERS = frozenset({"8002", "8008", "8009"})
+"""Telephones that are the console itself: of agent2, the reviewer and the supervisor. 8001 is played in the story."""
 
 
 @app.command()
@@ -45,7 +60,7 @@ def _hotline(policy: str) -> "tuple[Hotline, Rules]":
     from callcenter.stack.stack import Options
     from config.policy_loader import policy_ids
 
-    usual = Options(sms_all_day=True, wrap_up_s=2.0)
+    usual = Options(sms_all_day=True, wrap_up_s=2.0, softphones=IN_BROWSERS, handset=True)
     if policy and policy not in policy_ids():
         raise fail(f"no policy {policy}; choose from {', '.join(policy_ids())}")
     options = replace(usual, policy=policy or usual.policy)
@@ -87,16 +102,30 @@ async def _demo(once: bool, call_only: bool, policy: str) -> None:
         await hotline.stop()
         timeline.step(f"演示完成，{len(timeline.steps)} 步全部发生，已停止")
         return
+    if not call_only:
+        # Their telephone was played and ends with this command; the next call is for whoever opens the console.
+        await (await hotline.sign_in("agent1")).post("/api/desk/logout")
     _tell_where(hotline)
     await hotline.leave_running()
 
 
 def _tell_where(hotline: "Hotline") -> None:
     stack = hotline.stack
-    typer.echo(f"\nAPI        {hotline.api_url}  (openapi: {hotline.api_url}/openapi.json)")
-    typer.echo(f"SIP        127.0.0.1:{stack.ports.sip}  citizens call 12345 from 127.0.0.2 with a number as user name")
-    typer.echo(f"settings   CALLCENTER_SETTINGS={stack.folder.settings_file}")
-    typer.echo("people     " + "  ".join(f"{login} {password}" for login, password in hotline.passwords.items()))
-    typer.echo(f"telephones 8001 {stack.secrets.agents['8001']}  8002 {stack.secrets.agents['8002']}")
-    typer.echo("SMS        the played carrier ended with this command; messages wait in Kannel")
-    typer.echo("stop       make stop")
+    typer.echo(f"\n控制台      {hotline.api_url}/console/")
+    typer.echo("            用户名         密码                  角色           电话")
+    for login, one in hotline.people.items():
+        roles = "、".join(ROLE_NAMES[role] for role in sorted(one.roles))
+        line = f"浏览器 {one.extension}" if one.extension in IN_BROWSERS else str(one.extension or "")
+        typer.echo(f"            {login:<14} {hotline.passwords[login]:<21} {one.name}（{roles}）  {line}".rstrip())
+    typer.echo(f"市民的电话  {hotline.api_url}/console/handset   （另一个浏览器窗口，代替外面的电话网）")
+    typer.echo("            用 agent2 登录控制台，启用电话并签入；再在市民的电话里拨打 12345，按 0 转人工")
+    typer.echo(f"API         {hotline.api_url}  (openapi: {hotline.api_url}/openapi.json)")
+    typer.echo(
+        f"SIP         127.0.0.1:{stack.ports.sip}  citizens call 12345 from 127.0.0.2 with a number as user name"
+    )
+    typer.echo(f"            a SIP phone of agent1: 8001, password {stack.secrets.agents['8001']}")
+    typer.echo(f"settings    CALLCENTER_SETTINGS={stack.folder.settings_file}")
+    typer.echo(
+        "played      the carrier, agent1's and the units' telephones ended with this command; SMS wait in Kannel"
+    )
+    typer.echo("stop        make stop")

@@ -14,7 +14,7 @@ function squeezed(): Plugin {
     name: 'squeezed',
     apply: 'build',
     configResolved: (config) => void (folder = config.build.outDir),
-    closeBundle() {
+    writeBundle() {
       for (const name of readdirSync(folder, { recursive: true, encoding: 'utf-8' })) {
         const file = join(folder, name)
         if (!statSync(file).isFile() || !/\.(js|css|html|svg|json)$/.test(name)) continue

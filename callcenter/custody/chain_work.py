@@ -8,6 +8,7 @@ import logging
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from enum import StrEnum
 
 from sqlalchemy import insert, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -165,11 +166,33 @@ async def _newest_linked(tx: AsyncConnection) -> int:
     return int((await tx.execute(query)).scalar_one())
 
 
-async def state(tx: AsyncConnection) -> str:
-    """`ok`, or what is wrong with sealing and anchoring, for /readyz."""
+class Standing(StrEnum):
+    """How sealing and anchoring stand, in a word."""
+
+    OK = "ok"
+    UNLINKED = "unlinked"
+    NO_ANCHOR = "no_anchor"
+    LATE = "late"
+
+
+SAID = {
+    Standing.OK: "ok",
+    Standing.UNLINKED: "rows of the audit are not linked for more than a minute; see that a worker runs",
+    Standing.NO_ANCHOR: "the audit has no anchor in a second place; set CALLCENTER_ANCHOR_DIR",
+    Standing.LATE: "the audit's anchors are more than a minute behind; see to CALLCENTER_ANCHOR_DIR",
+}
+
+
+async def standing(tx: AsyncConnection) -> Standing:
+    """Whether rows are linked and anchored in time."""
     unlinked, late, anchored = (await tx.execute(_STATE, {"name": REACHED, "late": LATE})).one()
     if unlinked:
-        return "rows of the audit are not linked for more than a minute; see that a worker runs"
+        return Standing.UNLINKED
     if anchored is None:
-        return "the audit has no anchor in a second place; set CALLCENTER_ANCHOR_DIR"
-    return "the audit's anchors are more than a minute behind; see to CALLCENTER_ANCHOR_DIR" if late else "ok"
+        return Standing.NO_ANCHOR
+    return Standing.LATE if late else Standing.OK
+
+
+async def state(tx: AsyncConnection) -> str:
+    """`ok`, or what is wrong with sealing and anchoring, for /readyz."""
+    return SAID[await standing(tx)]

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from sqlalchemy import exists, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from callcenter.custody.tickets_of_calls import tickets_of
 from callcenter.tables import call, leg
 from callcenter.types import Actor, AgentId, CallId, Party, Role, TicketId
 from ticketing import store
@@ -16,7 +17,6 @@ from ticketing.aftercare.confidentiality import is_secret
 from ticketing.aftercare.hearing_rules import SILENT, HearingRules
 from ticketing.policy import Rules
 from ticketing.record import NotYours, Ticket, TicketNotFound
-from ticketing.tables import ticket as ticket_table
 
 HEARS_ALL = frozenset({Role.REVIEWER, Role.SUPERVISOR, Role.AUDITOR})
 
@@ -72,12 +72,10 @@ async def hearable(tx: AsyncConnection, call_id: str, listener: Listener, rules:
 
 async def _tickets(tx: AsyncConnection, call_id: CallId, actor: Actor) -> tuple[Ticket, ...] | None:
     """The tickets of a call; None when there is one that this person may not read."""
-    ids = select(ticket_table.c.id).where(ticket_table.c.call_id == call_id).order_by(ticket_table.c.id)
+    ids: list[str] = list((await tx.execute(tickets_of(call_id))).scalars())
     try:
         unit = store.unit_scope(actor)
-        found = [
-            await store.load(tx, TicketId(one), unit=unit, viewer=actor) for one in (await tx.execute(ids)).scalars()
-        ]
+        found = [await store.load(tx, TicketId(one), unit=unit, viewer=actor) for one in ids]
     except (TicketNotFound, NotYours):
         return None
     return tuple(found)

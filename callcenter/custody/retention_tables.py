@@ -11,8 +11,11 @@ DECLARE
 BEGIN
     IF NEW.custody = 'recycled' AND (OLD.custody <> 'recycled' OR
         NEW.deletion_began_at IS NOT NULL AND OLD.deletion_began_at IS NULL) THEN
-        SELECT t.id INTO open_one FROM ticket t JOIN recording r ON r.call_id = t.call_id
-        WHERE r.id = NEW.recording_id AND t.state <> 'archived' LIMIT 1;
+        SELECT t.id INTO open_one FROM recording r JOIN LATERAL (
+            SELECT id, state FROM ticket WHERE call_id = r.call_id
+            UNION ALL
+            SELECT k.id, k.state FROM ticket_call c JOIN ticket k ON k.id = c.ticket_id WHERE c.call_id = r.call_id
+        ) t ON true WHERE r.id = NEW.recording_id AND t.state <> 'archived' LIMIT 1;
         IF FOUND THEN
             PERFORM recording_refuse(NEW.recording_id, format('recording %s is kept: ticket %s is not archived',
                                                               NEW.recording_id, open_one));

@@ -5,7 +5,7 @@ a cell keeps its quote so that editing it does not turn it into one (CWE-1236).
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from io import BytesIO
 
 import xlsxwriter
@@ -50,6 +50,38 @@ def write(paper: Paper, font: Font, pictures: Mapping[Chart, bytes]) -> bytes:
             else:
                 row = _words(first, row, block, pen)
     return written.getvalue()
+
+
+class RowBook:
+    """A workbook of one long table, row after row, with hardly any of it in memory. Blocking."""
+
+    def __init__(self, path: str, name: str, heads: Sequence[Cell]) -> None:
+        """path: where it is written. heads: one a column."""
+        self._book = xlsxwriter.Workbook(path, {**OPTIONS, "in_memory": False, "constant_memory": True})
+        face = {"text_wrap": True, "valign": "top"}
+        quoted = self._book.add_format({**face, "quote_prefix": True})
+        self._pen = _Pen(self._book.add_format(face), self._book.add_format({"bold": True, "bottom": 1}), quoted)
+        self._sheet = self._book.add_worksheet(name)
+        self._sheet.freeze_panes(1, 0)
+        self._sheet.set_column(0, max(0, len(heads) - 1), 18)
+        for column, head in enumerate(heads):
+            self._pen.put(self._sheet, 0, column, head, bold=True)
+        self._rows = 1
+
+    def add(self, rows: Sequence[Sequence[Cell]]) -> None:
+        """More rows, below those there are."""
+        for cells in rows:
+            for column, cell in enumerate(cells):
+                self._pen.put(self._sheet, self._rows, column, cell)
+            self._rows += 1
+
+    def close(self, told: str) -> None:
+        """The file is whole; `told` stands on a sheet of its own and under every printed page."""
+        self._sheet.set_footer(f"&L{told[:200].replace('&', '&&')}&R&P/&N")
+        about = self._book.add_worksheet("说明")
+        about.set_column(0, 0, 80)
+        self._pen.put(about, 0, 0, told)
+        self._book.close()
 
 
 class _Pen:

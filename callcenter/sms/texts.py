@@ -6,6 +6,7 @@ from dataclasses import dataclass
 TITLE_LENGTH = 20
 SAID_LENGTH = 200
 """What a person wrote to the citizen: what is missing, why it ended."""
+LINK_LENGTH = 150
 MOST_CHARACTERS = 500
 """A long text is cut into parts of 67 characters by the gateway and put together by the phone."""
 
@@ -38,11 +39,16 @@ class SmsTexts:
     terminated: str
     """Why a matter brought again and again is dealt with no more. fields: title, ticket, reason"""
     stopped: str
+    web_code: str
+    """The code that proves whose telephone a request on the public page names. fields: code"""
+    survey_link: str
+    """Put behind `survey` where the public pages have an address. fields: link"""
 
 
-def survey_text(texts: SmsTexts, *, title: str, ticket: str) -> str:
-    """The request to rate how a ticket was handled."""
-    return _signed(texts, texts.survey.format(title=harmless(title), ticket=ticket))
+def survey_text(texts: SmsTexts, *, title: str, ticket: str, link: str = "") -> str:
+    """The request to rate how a ticket was handled. link: of the rating page, where there is one."""
+    body = texts.survey.format(title=harmless(title), ticket=ticket)
+    return _signed(texts, body + (texts.survey_link.format(link=link) if link else ""))
 
 
 def survey_help_text(texts: SmsTexts, *, ticket: str) -> str:
@@ -70,6 +76,11 @@ def terminated_text(texts: SmsTexts, *, title: str, ticket: str, reason: str) ->
     """Why a request was ended."""
     why = harmless(reason, SAID_LENGTH)
     return _signed(texts, texts.terminated.format(title=harmless(title), ticket=ticket, reason=why))
+
+
+def web_code_text(texts: SmsTexts, *, code: str) -> str:
+    """The code for a request on the public page."""
+    return _signed(texts, texts.web_code.format(code=code))
 
 
 def stopped_text(texts: SmsTexts) -> str:

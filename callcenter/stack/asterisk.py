@@ -19,6 +19,16 @@ FOLDERS = (
     "data/sounds/zh data/sounds/en"
 )
 MUSIC_RATE = 8000
+SOFTPHONE = """
+; ---- an agent's telephone in a browser: audio encrypted (DTLS-SRTP), found by ICE.
+[softphone](!,agent)
+webrtc = yes
+dtls_auto_generate_cert = yes
+; A-law first: no transcoding between a browser and the telephone network.
+disallow = all
+allow = alaw,ulaw,opus
+; A browser sends without a pause, muted too. One whose page crashed is noticed before the citizen gives up.
+rtp_timeout = 30"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +56,13 @@ class Asterisk(Process):
         hotline_number: str,
         prompts_dir: Path,
         cel_database: CelDatabase | None = None,
-        softphone: bool = False,
+        softphones: frozenset[str] = frozenset(),
+        handset: bool = False,
     ) -> None:
-        """`softphone` opens SIP over WebSocket on `ports.http`; `cel_database` None keeps CEL in the file only."""
+        """softphones: extensions whose telephone is a browser, over SIP on WebSocket at `ports.http`; the others are
+        telephones over UDP. handset: a browser may play a citizen's telephone, in demonstrations. `cel_database` None
+        keeps CEL in the file only.
+        """
         super().__init__("asterisk", folder)
         self.home = folder / "asterisk"
         self.spool = folder / "recordings"
@@ -61,7 +75,8 @@ class Asterisk(Process):
         self._hotline_number = hotline_number
         self._prompts_dir = prompts_dir
         self.cel_database = cel_database
-        self._softphone = softphone
+        self._softphones = softphones
+        self._handset = handset
 
     async def boot(self) -> None:
         """Write the configuration, start, wait until fully booted. Raises StackFailed with the log's last lines."""
@@ -132,21 +147,41 @@ class Asterisk(Process):
             "unit_peer_port": ports.unit_peer,
             "rtp_first": ports.rtp[0],
             "rtp_last": ports.rtp[1],
-            "agents": "\n".join(map(_agent, *zip(*self._secrets.agents.items(), strict=True))),
+            "agents": "\n".join(
+                _agent(extension, password, "softphone" if extension in self._softphones else "agent")
+                for extension, password in self._secrets.agents.items()
+            ),
             "cel_database_module": "load = cel_pgsql.so" if database else "; cel_pgsql: no database was named",
             "database_host": database.host if database else "",
             "database_port": database.port if database else "",
             "database_name": database.name if database else "",
             "database_user": database.user if database else "",
             "database_password": database.password if database else "",
-            **_softphone_values(self._softphone),
+            **_softphone_values(bool(self._softphones)),
+            "handset": HANDSET.format(password=self._secrets.handset) if self._handset else "",
         }
 
 
-def _agent(extension: str, password: str) -> str:
-    """The three PJSIP sections of one agent's telephone."""
+HANDSET = """
+; ---- demonstrations only: a citizen's telephone played by a browser page
+[trunk-handset](softphone)
+context = from-trunk
+callerid = 13900139000 <13900139000>
+auth = trunk-handset
+aors = trunk-handset
+
+[trunk-handset](agent-auth)
+username = trunk-handset
+password = {password}
+
+[trunk-handset](agent-aor)
+"""
+
+
+def _agent(extension: str, password: str, kind: str) -> str:
+    """The three PJSIP sections of one agent's telephone. kind: the template of its endpoint."""
     return (
-        f"\n[{extension}](agent)\nauth = {extension}\naors = {extension}\n"
+        f"\n[{extension}]({kind})\nauth = {extension}\naors = {extension}\n"
         f"callerid = {extension} <{extension}>\n"
         f"\n[{extension}](agent-auth)\nusername = {extension}\npassword = {password}\n"
         f"\n[{extension}](agent-aor)\n"
@@ -156,21 +191,12 @@ def _agent(extension: str, password: str) -> str:
 def _softphone_values(wanted: bool) -> dict[str, str]:
     """The parts of the configuration that a browser's telephone (SIP over WebSocket, WebRTC) needs."""
     if not wanted:
-        return {
-            "softphone_modules": "",
-            "softphone_transport": "",
-            "agent_codecs": "alaw,ulaw",
-            "agent_media": "",
-            "http": "no",
-            "ice": "no",
-        }
+        return {"softphone_modules": "", "softphone_transport": "", "softphone_template": "", "http": "no", "ice": "no"}
     return {
         "softphone_modules": "load = res_pjsip_transport_websocket.so\n"
         "load = codec_opus_open_source.so\nload = res_format_attr_opus.so",
         "softphone_transport": "\n[websocket]\ntype = transport\nprotocol = ws\nbind = 127.0.0.1",
-        # A-law first: no transcoding between a browser and the telephone network.
-        "agent_codecs": "alaw,ulaw,opus",
-        "agent_media": "webrtc = yes\ndtls_auto_generate_cert = yes",
+        "softphone_template": SOFTPHONE,
         "http": "yes",
         "ice": "yes",
     }

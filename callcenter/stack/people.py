@@ -1,10 +1,10 @@
 """The people of the demonstration: those every hotline has, and whoever the policy in use asks to sign."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from callcenter.types import AgentId, Role, UnitId
-from ticketing.approvals.signing import Signer, SignerKind
+from ticketing.approvals.offices import offices_of
 from ticketing.policy import Policy
 
 
@@ -34,7 +34,7 @@ PEOPLE: Mapping[str, Position] = {
         Position(HANDLING_UNIT, "城管局经办人", frozenset({Role.UNIT}), unit=HANDLING_UNIT),
         Position(f"{HANDLING_UNIT}-head", "城管局主要负责人", frozenset({Role.UNIT_HEAD}), unit=HANDLING_UNIT),
         Position("water", "自来水公司经办人", frozenset({Role.UNIT}), unit=UnitId("water")),
-        Position("reviewer", "审核回访员", frozenset({Role.REVIEWER})),
+        Position("reviewer", "审核回访员", frozenset({Role.REVIEWER}), extension=AgentId("8008")),
         Position("supervisor", "班长", frozenset({Role.SUPERVISOR}), extension=AgentId("8009")),
         Position("auditor", "审计员", frozenset({Role.AUDITOR})),
         Position("admin", "管理员", frozenset({Role.ADMIN})),
@@ -44,17 +44,8 @@ PEOPLE: Mapping[str, Position] = {
 
 def people_of(policy: Policy) -> Mapping[str, Position]:
     """PEOPLE, and a leader for every office whose signature this policy asks for."""
-    titles = dict.fromkeys(
-        signer.name for signer in _signers(policy) if signer.kind in (SignerKind.TITLE, SignerKind.OFFICE)
-    )
     leaders = (
         Position(f"leader{number}", title, frozenset({Role.LEADER}), titles=frozenset({title}))
-        for number, title in enumerate(titles, 1)
+        for number, title in enumerate(offices_of(policy), 1)
     )
     return {**PEOPLE, **{one.login: one for one in leaders}}
-
-
-def _signers(policy: Policy) -> Iterator[Signer]:
-    rules = [*(policy.approval.gates if policy.approval else ())]
-    rules += [policy.termination.rule] if policy.termination else []
-    return (signer for rule in rules for group in rule.chain for signer in group)

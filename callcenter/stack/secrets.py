@@ -37,6 +37,8 @@ class Secrets:
     database_app: str = field(default_factory=_token)
     database_asterisk: str = field(default_factory=_token)
     database_backup: str = field(default_factory=_token)
+    handset: str = field(default_factory=_token)
+    """SIP password of the page that plays a citizen's telephone."""
     agents: dict[str, str] = field(default_factory=lambda: {agent: _token() for agent in AGENTS})
     """SIP password by extension."""
 

@@ -7,6 +7,7 @@ The services die with the process that started them, however it dies (see guard.
 """
 
 import asyncio
+import json
 import subprocess
 import sys
 from collections.abc import Awaitable, Callable, Iterable
@@ -14,6 +15,7 @@ from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 
+from callcenter import softphones
 from callcenter.settings import Settings
 from callcenter.stack import guard, keyfiles, pids, ports, postgres, secrets
 from callcenter.stack.asterisk import Asterisk, CelDatabase
@@ -35,8 +37,10 @@ class Options:
     node: str = "a"
     hotline_number: str = "12345"
     policy: str = "longsheng"
-    softphone: bool = False
-    """Open SIP over WebSocket for browsers."""
+    softphones: frozenset[str] = frozenset()
+    """Extensions whose telephone is the browser; empty: SIP over WebSocket is closed."""
+    handset: bool = False
+    """With softphones: a page that plays a citizen's telephone, for demonstrations."""
     prompts_dir: Path | None = None
     """Where the spoken prompts are; default: in the package `ivr`, where set-up makes them."""
     model_dir: Path | None = None
@@ -101,7 +105,8 @@ class Stack:
             node=options.node,
             hotline_number=options.hotline_number,
             prompts_dir=self.prompts_dir,
-            softphone=options.softphone,
+            softphones=options.softphones,
+            handset=options.handset,
         )
 
     @property
@@ -193,9 +198,23 @@ class Stack:
             "cel_file": self.asterisk.cel_file,
             "sms_all_day": self.options.sms_all_day,
             "wrap_up_s": self.options.wrap_up_s,
+            **self._softphone_settings(),
             "upstream_system": "upstream",
             **self._custody_settings(),
         }
+
+    def _softphone_settings(self) -> dict[str, object]:
+        """Where browsers' telephones are let in; their passwords are in a file of their own."""
+        if not self.options.softphones:
+            return {}
+        kept = self.folder.path / "keys" / "softphones.json"
+        kept.parent.mkdir(mode=0o700, exist_ok=True)
+        theirs = {one: self.secrets.agents[one] for one in sorted(self.options.softphones)}
+        if self.options.handset:
+            theirs[softphones.HANDSET] = self.secrets.handset
+        secrets.write_private(kept, json.dumps(theirs, indent=1))
+        url = f"ws://127.0.0.1:{self.ports.http}/ws"
+        return {"softphone_url": url, "softphone_secrets": kept, "demo_handset": self.options.handset}
 
     def _custody_settings(self) -> dict[str, object]:
         """Where recordings are kept; the second places of a private stack are only other folders."""

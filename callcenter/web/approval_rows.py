@@ -7,10 +7,14 @@ from callcenter.web.router import Out
 
 
 class StepRow(Out):
-    """One signature. order: steps of one order are signed side by side. active: it can be signed now."""
+    """One signature. order: steps of one order are signed side by side. active: it can be signed now.
+
+    kind: how the signer is known: title, office, unit_head, supervisor, external.
+    """
 
     order: int
     signer: str
+    kind: str
     state: str
     active: bool
     signed_by: str | None

@@ -12,6 +12,7 @@ from ticketing.approvals.signing import GATE_NAMES, Gate
 from ticketing.record import Ticket
 from ticketing.words import FLAG_NAMES
 
+STEP_COLUMNS = ("signer", "kind", "state", "active", "signed_by", "signed_at", "seal", "reference")
 STATE_NAMES = {"open": "签批中", "granted": "已同意", "declined": "不同意", "withdrawn": "已撤销"}
 
 
@@ -46,7 +47,11 @@ class WaitingPage(Out):
 
 
 class Sheet(Out):
-    """呈批件: one ticket, one sheet, with every opinion as it was written."""
+    """呈批件: one ticket, one sheet, with every opinion as it was written.
+
+    result: what the unit answered in this round. unit_name: whose head signs. people: actor -> name, of who asked and
+    signed.
+    """
 
     document: str
     ticket: str
@@ -59,6 +64,9 @@ class Sheet(Out):
     request_no: int
     round: int
     registered_at: datetime | None
+    result: str
+    unit_name: str
+    people: dict[str, str]
     approval: ApprovalRow
 
 
@@ -101,25 +109,27 @@ def approval_row(signed: Signed, veil: Veil, ticket: Ticket) -> ApprovalRow:
 def _step(row: RowMapping, veil: Veil) -> StepRow:
     return StepRow(
         order=row["step_order"],
-        **{name: row[name] for name in ("signer", "state", "active", "signed_by", "signed_at", "seal", "reference")},
+        **{name: row[name] for name in STEP_COLUMNS},
         opinion=veil.text(row["opinion"]),
         instruction=veil.text(row["instruction"]),
         attachments=list(row["attachments"]),
     )
 
 
-def sheet_of(signed: Signed, veil: Veil, ticket: Ticket) -> Sheet:
-    """The sheet as it is printed and filed."""
+def sheet_of(signed: Signed, veil: Veil, ticket: Ticket, unit_name: str, people: dict[str, str]) -> Sheet:
+    """The sheet as it is printed and filed. people: names by actor."""
     row = approval_row(signed, veil, ticket)
     return Sheet(
         document=row.document or row.gate_name,
         ticket=ticket.id,
-        **{name: veil.text(getattr(ticket, name)) for name in ("title", "content", "place")},
+        **{name: veil.text(getattr(ticket, name)) for name in ("title", "content", "place", "result")},
         request_type=ticket.request_type,
         source=ticket.source,
         flags=[FLAG_NAMES[flag] for flag in sorted(ticket.flags)],
         request_no=ticket.request_no,
         round=row.round,
         registered_at=ticket.registered_at,
+        unit_name=unit_name,
+        people=people,
         approval=row,
     )

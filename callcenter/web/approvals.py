@@ -4,7 +4,8 @@ from typing import Annotated
 
 from pydantic import Field
 
-from callcenter.types import Role, TicketId
+from callcenter import accounts
+from callcenter.types import Role, TicketId, UnitId
 from callcenter.web.approval_shapes import ApprovalList, Sheet, WaitingPage, approval_row, sheet_of, waiting_row
 from callcenter.web.context import Context
 from callcenter.web.router import In, Query, Routes
@@ -18,6 +19,7 @@ from ticketing.approvals.approvals import AskApproval, AskSignoff, DeclineApprov
 from ticketing.approvals.signing import Gate
 from ticketing.approvals.supplement import MAX_MISSING, AskSupplement, Supplement
 from ticketing.approvals.termination import AskTermination, Judgement
+from ticketing.dispatch import units_store
 from ticketing.record import TicketNotFound
 from ticketing.words import Event
 
@@ -116,7 +118,12 @@ async def sheet(ctx: Context, approval_id: int) -> Sheet:
         if signed is None:
             raise TicketNotFound
         ticket = await service.get(tx, TicketId(signed.head["ticket_id"]), ctx.actor)
-    return sheet_of(signed, veil, ticket)
+        signers = [step["signed_by"] for step in signed.steps if step["signed_by"]]
+        people = await accounts.names_of(tx, (signed.head["asked_by"], *signers))
+        unit = UnitId(signed.head["unit"] or "")
+        known = await units_store.load(tx, [unit])
+    unit_name = known[unit].unit.name if unit in known else unit
+    return sheet_of(signed, veil, ticket, unit_name, people)
 
 
 @api.post("/api/tickets/{ticket_id}/approvals/ask", may(Event.ASK_APPROVAL))

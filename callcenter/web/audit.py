@@ -1,15 +1,19 @@
 """The audit by the API: who saw, heard, changed or exported what, for auditors."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
 from pydantic import AwareDatetime, Field
-from sqlalchemy import Select, select, tuple_
+from sqlalchemy import RowMapping, Select, select, tuple_
 
+from callcenter import accounts
 from callcenter.audit import Audited, note
 from callcenter.tables import audit
 from callcenter.types import Role
+from callcenter.web.audit_words import ACTIONS, name_of
 from callcenter.web.context import Context
+from callcenter.web.list_cells import cell_of
 from callcenter.web.router import Out, Query, Routes
 
 api = Routes("audit")
@@ -34,22 +38,31 @@ class AuditQuery(Query):
 
 
 class AuditRow(Out):
-    """One deed. ok False: it was tried and refused."""
+    """One deed. ok False: it was tried and refused. actor_name: of a person with an account; told: detail in words."""
 
     id: int
     at: datetime
     actor: str
+    actor_name: str
     action: str
+    action_name: str
     subject: str
     ok: bool
     detail: dict[str, Any]
+    told: str
+
+
+class ActionName(Out):
+    code: str
+    name: str
 
 
 class AuditPage(Out):
-    """Newest first. next: of the following page, null at the end."""
+    """Newest first. next: of the following page, null at the end. actions: all there are, with the first page."""
 
     rows: list[AuditRow]
     next: str | None
+    actions: list[ActionName]
 
 
 @api.get("/api/audit", READERS)
@@ -60,9 +73,22 @@ async def read_audit(ctx: Context, query: AuditQuery) -> AuditPage:
         rows = (await tx.execute(page_of(query))).mappings().all()
         if query.before is None:
             await note(tx, Audited(ctx.actor, "audit.read", "audit:many", detail=asked))
+        names = await accounts.names_of(tx, {row["actor"] for row in rows})
     more = len(rows) > query.limit
-    shown = [AuditRow(**row) for row in rows[: query.limit]]
-    return AuditPage(rows=shown, next=_mark(shown[-1]) if more else None)
+    shown = [_row(row, names) for row in rows[: query.limit]]
+    actions = [ActionName(code=code, name=name) for code, name in ACTIONS.items()] if query.before is None else []
+    return AuditPage(rows=shown, next=_mark(shown[-1]) if more else None, actions=actions)
+
+
+def _row(row: RowMapping, names: Mapping[str, str]) -> AuditRow:
+    kept = {name: row[name] for name in ("id", "at", "actor", "action", "subject", "ok", "detail")}
+    told = cell_of("detail", row["detail"])
+    return AuditRow(
+        **kept,
+        actor_name=names.get(row["actor"], row["actor"]),
+        action_name=name_of(row["action"]),
+        told=str(told) if told is not None else "",
+    )
 
 
 def page_of(query: AuditQuery) -> Select[Any]:

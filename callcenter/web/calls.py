@@ -3,26 +3,32 @@
 from datetime import datetime
 from typing import Annotated, Any
 
-from pydantic import Field
-from sqlalchemy import exists, select
+from pydantic import AwareDatetime, Field
+from sqlalchemy import ColumnElement, exists, select
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from callcenter import commands
 from callcenter.audit import Audited, note
 from callcenter.commands import Kind, State
 from callcenter.control_errors import EMERGENCY
-from callcenter.tables import call, call_event, handling_unit, identity, leg, listener_gap, talk
+from callcenter.tables import agent, call, call_event, handling_unit, identity, leg, listener_gap, talk
 from callcenter.types import CALL_ID_PATTERN, CallId, Role
 from callcenter.web.context import Context
 from callcenter.web.problems import NotAllowed, NotFound, Problem
 from callcenter.web.router import In, Out, Query, Routes
+from callcenter.web.ticket_shapes import veil_of
+from ticketing import store
+from ticketing import tables as tickets
 
 api = Routes("calls")
 AGENTS = frozenset({Role.AGENT})
 SUPERVISORS = frozenset({Role.SUPERVISOR})
 READERS = frozenset({Role.AGENT, Role.SUPERVISOR, Role.REVIEWER, Role.AUDITOR, Role.ADMIN})
 _WITHHELD = exists().where(leg.c.call_id == call.c.id, leg.c.recorded.is_(False))
-_CALLS = select(call, identity.c.masked, (~_WITHHELD).label("recorded")).outerjoin(
-    identity, identity.c.id == call.c.caller
+_CALLS = (
+    select(call, identity.c.masked, agent.c.name.label("agent_name"), (~_WITHHELD).label("recorded"))
+    .outerjoin(identity, identity.c.id == call.c.caller)
+    .outerjoin(agent, agent.c.id == call.c.agent_id)
 )
 RESULT_WITHIN_S = 45.0
 """A consult rings for 30 s; its answer comes within this time."""
@@ -38,7 +44,9 @@ class CallRow(Out):
     queue: str | None
     request_type: str | None
     agent: str | None
+    agent_name: str
     started_at: datetime
+    queued_at: datetime | None
     agent_answered_at: datetime | None
     ended_at: datetime | None
     exit_reason: str | None
@@ -53,7 +61,16 @@ class CallPage(Out):
 
 
 class CallQuery(Query):
+    """since, until: when it began, until not included. missed: nobody spoke to the citizen. recorded false: 未录音."""
+
     open: bool | None = None
+    since: AwareDatetime | None = None
+    until: AwareDatetime | None = None
+    queue: Annotated[str, Field(max_length=40)] = ""
+    agent: Annotated[str, Field(max_length=20)] = ""
+    direction: Annotated[str, Field(max_length=10)] = ""
+    missed: bool | None = None
+    recorded: bool | None = None
     before: Annotated[str, Field(max_length=40)] = ""
     limit: Annotated[int, Field(ge=1, le=200)] = 50
 
@@ -87,6 +104,10 @@ class EventRow(Out):
 
 
 class CallStory(Out):
+    """ticket: what it became, for who may see that; ticket_title: its title."""
+
+    ticket: str | None
+    ticket_title: str
     call: CallRow
     legs: list[LegRow]
     talks: list[TalkRow]
@@ -123,9 +144,7 @@ class Units(Out):
 async def list_calls(ctx: Context, query: CallQuery) -> CallPage:
     """通话列表，新的在前"""
     newest_first = (call.c.started_at.desc(), call.c.id.desc())
-    rows_wanted = _CALLS.order_by(*newest_first).limit(query.limit)
-    if query.open is not None:
-        rows_wanted = rows_wanted.where(call.c.ended_at.is_(None) if query.open else call.c.ended_at.is_not(None))
+    rows_wanted = _CALLS.where(*_asked(query)).order_by(*newest_first).limit(query.limit)
     async with ctx.transaction() as tx:
         if query.before:
             last = (await tx.execute(select(call.c.started_at).where(call.c.id == query.before))).scalar_one_or_none()
@@ -151,12 +170,35 @@ async def read_call(ctx: Context, call_id: str) -> CallStory:
             await tx.execute(select(call_event).where(call_event.c.call_id == call_id).order_by(call_event.c.id))
         ).all()
         await note(tx, Audited(ctx.actor, "call.read", f"call:{call_id}"))
+        ticket, title = await _ticket_of(ctx, tx, call_id)
         return CallStory(
+            ticket=ticket,
+            ticket_title=title,
             call=_call_row(row),
             legs=[_leg_row(one) for one in legs],
             talks=[_talk_row(one) for one in talks],
             events=[EventRow(at=one.at, kind=one.kind, data=one.data) for one in events],
         )
+
+
+def _asked(query: CallQuery) -> list[ColumnElement[bool]]:
+    """The conditions of a list; each has an index that gives the newest first."""
+    c = call.c
+    wanted = [c.started_at >= query.since] if query.since else []
+    wanted += [c.started_at < query.until] if query.until else []
+    wanted += [c.queue == query.queue] if query.queue else []
+    wanted += [c.agent_id == query.agent] if query.agent else []
+    wanted += [c.direction == query.direction] if query.direction else []
+    if query.open is not None:
+        wanted.append(c.ended_at.is_(None) if query.open else c.ended_at.is_not(None))
+    if query.missed is not None:
+        unmet = (c.direction == "in") & c.agent_answered_at.is_(None) & c.ended_at.is_not(None)
+        wanted.append(unmet if query.missed else ~unmet)
+    if query.recorded is not None:
+        # As a set of calls: few are withheld, and they have an index of their own.
+        withheld = c.id.in_(select(leg.c.call_id).where(~leg.c.recorded))
+        wanted.append(~withheld if query.recorded else withheld)
+    return wanted
 
 
 @api.get("/api/units", READERS | {Role.DISPATCHER})
@@ -283,6 +325,16 @@ async def _command(ctx: Context, call_id: str, kind: Kind, args: dict[str, Any])
     )
 
 
+async def _ticket_of(ctx: Context, tx: AsyncConnection, call_id: str) -> tuple[str | None, str]:
+    """Number and title of the ticket a call became, where this person may see it."""
+    if ctx.person.roles <= {Role.ADMIN}:
+        return None, ""
+    c = tickets.ticket.c
+    found = await tx.execute(select(c.id, c.title).where(c.call_id == call_id, store.open_to(ctx.actor)))
+    row = found.first()
+    return (row.id, veil_of(ctx.actor).text(row.title)) if row else (None, "")
+
+
 def _call_row(row: Any) -> CallRow:
     return CallRow(
         id=row.id,
@@ -292,7 +344,9 @@ def _call_row(row: Any) -> CallRow:
         queue=row.queue,
         request_type=row.request_type,
         agent=row.agent_id,
+        agent_name=row.agent_name or "",
         started_at=row.started_at,
+        queued_at=row.queued_at,
         agent_answered_at=row.agent_answered_at,
         ended_at=row.ended_at,
         exit_reason=row.exit_reason,

@@ -5,14 +5,15 @@ from typing import Annotated
 
 from pydantic import AwareDatetime, Field
 
-from callcenter.types import Role, TicketId
+from callcenter import ticket_calls
+from callcenter.types import CallId, Role, TicketId
 from callcenter.web.context import Context
 from callcenter.web.problems import Problem
 from callcenter.web.router import In, Out, Query, Routes
 from callcenter.web.ticket_commands import may
 from callcenter.web.ticket_fields import Moment, Said, Short, Text
 from callcenter.web.ticket_shapes import TicketNow, veil_of
-from callcenter.web.ticket_work import Versioned, carry_out, locked, working
+from callcenter.web.ticket_work import Versioned, Work, carry_out, locked, step, working
 from ticketing import records, service, store
 from ticketing.aftercare import commitment_rows, contacts
 from ticketing.aftercare import rows as aftercare_rows
@@ -29,7 +30,8 @@ LISTERS = frozenset({Role.DISPATCHER, Role.REVIEWER, Role.SUPERVISOR, Role.UNIT,
 
 
 class Contacted(Versioned):
-    """over_reason: needed outside the hours and beyond the budget of the policy."""
+    """over_reason: needed outside the hours and beyond the budget of the policy. call: the call it was, where the
+    platform made it (GET calls of the ticket)."""
 
     at: Moment
     method: Annotated[str, Field(min_length=1, max_length=500)]
@@ -37,6 +39,7 @@ class Contacted(Versioned):
     purpose: Annotated[contacts.Purpose, Field(strict=False)] = contacts.Purpose.FIRST
     reached: Annotated[contacts.Reached, Field(strict=False)] = contacts.Reached.SPOKEN
     over_reason: Short = ""
+    call: Annotated[str, Field(max_length=64)] = ""
 
 
 class Budget(Out):
@@ -113,7 +116,19 @@ class Abused(Versioned):
 async def note_contact(ctx: Context, ticket_id: str, body: Contacted) -> TicketNow:
     """记录与诉求人的联系：时间、方式、结果；未接通的也记"""
     detail = contacts.NoteContact(body.at, body.method, body.told, body.purpose, body.reached, body.over_reason)
-    return await carry_out(ctx, ticket_id, body, detail)
+    async with working(ctx) as work:
+        told = await step(ctx, work, ticket_id, body, detail)
+        if body.call:
+            await _noted(ctx, work, TicketId(ticket_id), CallId(body.call))
+    return told
+
+
+async def _noted(ctx: Context, work: Work, ticket: TicketId, call: CallId) -> None:
+    """The talk of a call is written down, once, and by the side that had it."""
+    made = await ticket_calls.find(work.tx, call)
+    own = made is not None and made.unit == store.unit_scope(ctx.actor)
+    if not own or not await ticket_calls.noted(work.tx, call, ticket, str(ctx.actor), work.now):
+        raise Problem(409, "call_noted", "这通电话的联系结果已经记录，或不属于本工单。请刷新后查看。")
 
 
 @api.get("/api/tickets/{ticket_id}/contact-budget", CALLERS)

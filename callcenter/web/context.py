@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,14 +13,19 @@ from callcenter import flow_tickets
 from callcenter.accounts import Person
 from callcenter.board import Board
 from callcenter.calendars import CalendarKeeper
+from callcenter.citizen.open311 import Keys as Open311Keys
 from callcenter.db import Database
+from callcenter.installation import Installation
+from callcenter.policy_pages import PolicyPage
 from callcenter.reports.orders import ReportDesk
+from callcenter.softphones import Softphones
 from callcenter.types import Actor, AgentId, Role
 from callcenter.upstream import UpstreamLink
 from callcenter.vault import Vault
 from callcenter.web.problems import NotSignedIn, Problem
 from recordings.custody.ground import Ground as Custody
 from ticketing.policy import Rules
+from ticketing.prefill.data import Subject
 
 COOKIE = "callcenter_session"
 
@@ -32,6 +37,10 @@ def token_of(request: web.Request) -> str:
 
 
 def _no_other(_: str) -> Rules | None:
+    return None
+
+
+def _no_page(_: str) -> PolicyPage | None:
     return None
 
 
@@ -54,8 +63,20 @@ class Services:
     upstream: UpstreamLink | None = None
     """The platform above, where one is connected."""
     regulation: Callable[[str], Rules | None] = _no_other
+    pages: Callable[[str], PolicyPage | None] = _no_page
+    """A regulation as people read it; blocking the first time."""
+    regulations: tuple[str, ...] = ()
+    """Ids of all there are."""
     reports: ReportDesk | None = None
     """Metrics, report templates and where reports are kept."""
+    installation: Installation = field(default_factory=Installation)
+    """Menus, prompts, speech models: what an administrator looks at."""
+    open311: Open311Keys = field(default_factory=lambda: Open311Keys({}))
+    """Partners who may post requests."""
+    softphones: Softphones | None = None
+    """Telephones in browsers, where there are some."""
+    subjects: tuple[Subject, ...] = ()
+    """What requests may be about, in the order of their codes."""
 
 
 @dataclass(frozen=True, slots=True)

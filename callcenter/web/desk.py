@@ -50,6 +50,8 @@ class MissedRow(Out):
     owner: str | None
     state: str
     attempts: int
+    resolved_by: str | None
+    resolved_at: datetime | None
 
 
 class MissedPage(Out):
@@ -57,6 +59,20 @@ class MissedPage(Out):
 
     rows: list[MissedRow]
     next_due_at: datetime | None
+    next_id: int | None
+
+
+class SettledQuery(Query):
+    before_at: AwareDatetime | None = None
+    before_id: Annotated[int, Field(ge=0, lt=2**63)] = 0
+    limit: Annotated[int, Field(ge=1, le=200)] = 50
+
+
+class SettledPage(Out):
+    """next_at and next_id: give them back as before_at and before_id for the next page."""
+
+    rows: list[MissedRow]
+    next_at: datetime | None
     next_id: int | None
 
 
@@ -77,7 +93,7 @@ class Started(Out):
 async def list_agents(ctx: Context) -> AgentStates:
     """全部坐席的状态"""
     async with ctx.transaction() as tx:
-        return AgentStates(agents=[_state(one) for one in await agents.all_agents(tx)])
+        return AgentStates(agents=[state_of(one) for one in await agents.all_agents(tx)])
 
 
 @api.post("/api/desk/login", AGENTS)
@@ -115,6 +131,17 @@ async def missed_calls(ctx: Context, query: MissedQuery) -> MissedPage:
     return MissedPage(rows=shown, next_due_at=last.due_at if last else None, next_id=last.id if last else None)
 
 
+@api.get("/api/missed-calls/settled", WATCHERS)
+async def settled_calls(ctx: Context, query: SettledQuery) -> SettledPage:
+    """已处理的漏接：已回拨接通、市民再次来电已接通、多次未接通、号码未知，新的在前"""
+    before = (query.before_at, query.before_id) if query.before_at else None
+    async with ctx.transaction() as tx:
+        rows = await missed.settled_rows(tx, before=before, limit=query.limit)
+        shown = [_row(row, await vault.masked_of(tx, row.caller)) for row in rows]
+    last = rows[-1] if len(rows) == query.limit else None
+    return SettledPage(rows=shown, next_at=last.at if last else None, next_id=last.id if last else None)
+
+
 @api.post("/api/missed-calls/{missed_id}/call-back", AGENTS)
 async def call_back(ctx: Context, missed_id: int) -> Started:
     """回拨：先振铃本人话机，接听后接通市民；同一市民同时只有一次回拨"""
@@ -138,10 +165,11 @@ async def call_back(ctx: Context, missed_id: int) -> Started:
 async def _wish(ctx: Context, desired: Desired, reason: str = "") -> AgentState:
     async with ctx.transaction() as tx:
         await agents.wish(tx, ctx.extension, desired, at=ctx.now, actor=ctx.actor, reason=reason)
-        return _state(await agents.find(tx, ctx.extension))
+        return state_of(await agents.find(tx, ctx.extension))
 
 
-def _state(one: agents.Agent) -> AgentState:
+def state_of(one: agents.Agent) -> AgentState:
+    """An agent as people see them."""
     return AgentState(
         extension=one.id,
         name=one.name,
@@ -168,4 +196,6 @@ def _row(row: missed.Missed, caller: str) -> MissedRow:
         owner=row.owner,
         state=row.state,
         attempts=row.attempts,
+        resolved_by=row.resolved_by,
+        resolved_at=row.resolved_at,
     )

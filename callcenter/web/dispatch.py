@@ -10,6 +10,7 @@ from sqlalchemy import select
 from callcenter.tables import handling_unit
 from callcenter.types import Role, TicketId, UnitId
 from callcenter.web.context import Context
+from callcenter.web.dispatch_rows import queue_row
 from callcenter.web.dispatch_shapes import (
     AssistAdded,
     Dispatched,
@@ -30,7 +31,6 @@ from callcenter.web.dispatch_shapes import (
     Precheck,
     PrecheckQuery,
     Progress,
-    QueueRow,
     RepeatedReturns,
     ReturnAsked,
     ReturnedTicket,
@@ -57,6 +57,7 @@ from ticketing.dispatch import (
     disputes,
     disputes_rows,
     hops,
+    requests,
     returns,
     returns_store,
 )
@@ -96,19 +97,11 @@ async def dispatch_queue(ctx: Context) -> WaitingQueue:
     """待派单队列：突发和规定第一时间转办的在前，其余按派单期限"""
     async with ctx.transaction() as tx:
         waiting = await returns_store.waiting(tx, ctx.services.rules)
+        following = await requests.followers_of(tx, [one.ticket.id for one in waiting])
+        total = (await requests.counts(tx, ctx.actor)).waiting
     veil = veil_of(ctx.actor)
-    rows = [
-        QueueRow(
-            id=one.ticket.id,
-            title=veil.text(one.ticket.title),
-            request_type=one.ticket.request_type,
-            urgent=one.ticket.urgent,
-            first=one.first,
-            due_at=one.due_at,
-        )
-        for one in waiting
-    ]
-    return WaitingQueue(rows=rows)
+    rows = [queue_row(one, veil, _policy(ctx, one.ticket), following.get(one.ticket.id, 0)) for one in waiting]
+    return WaitingQueue(rows=rows, total=total)
 
 
 # ---- dispatch -----------------------------------------------------------------------------------------------------

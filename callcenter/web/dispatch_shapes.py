@@ -226,18 +226,38 @@ class Disputes(Out):
 
 
 class QueueRow(Out):
-    """first: goes before all others (urgent, or as the policy says)."""
+    """first: goes before all others (urgent, or as the policy says). basis: the article of the dispatch limit.
+
+    request_no: how often the matter was brought; same_event: tickets that follow this one; returns: how often units
+    gave it back; dispute_open: nothing is dispatched before the ruling.
+    """
 
     id: str
     title: str
     request_type: str
+    subject: str
+    place: str
+    source: str
+    state_name: str
     urgent: bool
     first: bool
+    registered_at: datetime | None
     due_at: datetime | None
+    provisional: bool
+    basis: str
+    flags: list[str]
+    request_no: int
+    same_event: int
+    returns: int
+    round: int
+    dispute_open: bool
 
 
 class WaitingQueue(Out):
+    """total: how many wait; more than `rows` when the list is cut at its 500 most pressing."""
+
     rows: list[QueueRow]
+    total: int
 
 
 class ReturningUnit(Out):

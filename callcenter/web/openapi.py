@@ -6,8 +6,13 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
+from callcenter.web.list_export import listed
 from callcenter.web.router import Route
 
+AS_FILE = (
+    "以 Accept: text/csv 或 application/vnd.openxmlformats-officedocument.spreadsheetml.sheet 请求，"
+    "得到同样条件下全部各页的表格文件，每次导出留痕。"
+)
 REF = "#/components/schemas/{model}"
 
 PROBLEM = {
@@ -33,7 +38,7 @@ def document(routes: Sequence[Route], version: str) -> dict[str, Any]:
     names, definitions = models_json_schema(unique, ref_template=REF)
     paths: dict[str, Any] = {}
     for route in routes:
-        paths.setdefault(route.path, {})[route.method.lower()] = _operation(route, names)
+        paths.setdefault(route.path, {})[route.method.lower()] = _operation(route, names, definitions["$defs"])
     return {
         "openapi": "3.1.0",
         "info": {"title": "12345 政务服务便民热线", "version": version},
@@ -49,17 +54,18 @@ def document(routes: Sequence[Route], version: str) -> dict[str, Any]:
     }
 
 
-def _operation(route: Route, names: Any) -> dict[str, Any]:
+def _operation(route: Route, names: Any, shapes: dict[str, Any]) -> dict[str, Any]:
     operation: dict[str, Any] = {
         "operationId": f"{route.tag}_{route.handler.__name__}",
         "tags": [route.tag],
         "summary": route.summary,
-        "parameters": [*_path_parameters(route), *_query_parameters(route)],
+        "parameters": [*_path_parameters(route), *_query_parameters(route, names, shapes)],
         "responses": {str(route.status): _answer(route, names), "default": _problem()},
         "security": _security(route),
     }
-    if route.description:
-        operation["description"] = route.description
+    told = (route.description, AS_FILE if listed(route) else "")
+    if any(told):
+        operation["description"] = "\n\n".join(filter(None, told))
     if route.roles:
         operation["x-roles"] = sorted(route.roles)
     if route.body is not None:
@@ -81,10 +87,11 @@ def _path_parameters(route: Route) -> list[dict[str, Any]]:
     ]
 
 
-def _query_parameters(route: Route) -> list[dict[str, Any]]:
+def _query_parameters(route: Route, names: Any, shapes: dict[str, Any]) -> list[dict[str, Any]]:
     if route.query is None:
         return []
-    schema = route.query.model_json_schema(ref_template=REF)
+    # Its shape among all the others: alone it would name its parts as if no two parts had the same name.
+    schema = shapes[names[(route.query, "validation")]["$ref"].rpartition("/")[2]]
     required = set(schema.get("required", ()))
     return [
         {"name": name, "in": "query", "required": name in required, "schema": part}

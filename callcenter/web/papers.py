@@ -53,7 +53,7 @@ async def approval_sheet(ctx: Context, approval_id: int, query: Wanted) -> web.S
         matter="\n".join(part for part in (sheet.place, sheet.content) if part),
         course=course,
         proposal="\n".join(part for part in (asked.why, f"依据：{asked.basis}", asked.reading) if part),
-        opinions=tuple(_opinion(step) for step in asked.steps),
+        opinions=tuple(_opinion(step, sheet.people) for step in asked.steps),
     )
     return await _file(ctx, papers.approval_sheet(paper), f"approval:{approval_id}", query)
 
@@ -172,10 +172,11 @@ async def _unit_name(ctx: Context, unit: str) -> str:
     return known[UnitId(unit)].unit.name if UnitId(unit) in known else unit
 
 
-def _opinion(step: StepRow) -> papers.Opinion:
+def _opinion(step: StepRow, people: dict[str, str]) -> papers.Opinion:
+    signed_by = step.signed_by or ""
     said = "\n".join(part for part in (step.opinion, step.instruction) if part)
     on = local_day(step.signed_at) if step.signed_at else None
-    return papers.Opinion(step.signer, said or ("同意" if step.signed_at else ""), step.signed_by or "", on)
+    return papers.Opinion(step.signer, said or ("同意" if step.signed_at else ""), people.get(signed_by, signed_by), on)
 
 
 def _at(at: Any) -> str:

@@ -27,6 +27,21 @@ def check_strength(password: str, login: str) -> None:
         raise PasswordWeak
 
 
+ONCE_ALPHABET = "abcdefghjkmnpqrstuvwxyzABCDEFGHJKMNPQRSTUVWXYZ23456789"
+"""Without what is read wrongly aloud or on paper: i, l, o, I, L, O, 0, 1."""
+
+
+def one_time(login: str) -> str:
+    """A password to be told once and changed at the first sign-in: three groups of five, 85 bits."""
+    while True:
+        made = "-".join("".join(secrets.choice(ONCE_ALPHABET) for _ in range(5)) for _ in range(3))
+        try:
+            check_strength(made, login)
+        except PasswordWeak:
+            continue
+        return made
+
+
 async def hash_of(password: str) -> str:
     """The encoded Argon2id hash."""
     async with AT_ONCE:

@@ -10,11 +10,28 @@ from aiohttp import web
 from pydantic import ValidationError
 from sqlalchemy.exc import TimeoutError as NoFreeConnection
 
-from callcenter import agents, commands, control_errors, db, flow_tickets, missed, upstream, vault
+from callcenter import (
+    account_desk,
+    agents,
+    commands,
+    control_errors,
+    db,
+    flow_tickets,
+    missed,
+    softphones,
+    ticket_calls,
+    upstream,
+    vault,
+)
 from callcenter.archive.store import NoPackage
+from callcenter.attachments import cabinet as attachment_cabinet
+from callcenter.attachments import intake as attachment_intake
+from callcenter.attachments.kinds import WrongFile
+from callcenter.citizen import intake
 from callcenter.custody import exports, retention_desk
 from callcenter.reports.figures import NoReportsHere
 from callcenter.reports.orders import FileNotKept, ReportUnknown
+from callcenter.sms.templates import TemplateWrong
 from callcenter.types import BadNumber
 from callcenter.web.passwords import PasswordWeak
 from callcenter.web.playback import NotPlayable, RangeNotThere
@@ -26,7 +43,7 @@ from ticketing import upstream as handed_down
 from ticketing.aftercare import releases
 from ticketing.appraisal import reports_store
 from ticketing.appraisal import terms as appraisal_terms
-from ticketing.dispatch import units_store
+from ticketing.dispatch import catalogue_store, units_store
 from ticketing.knowledge import items as knowledge
 from ticketing.knowledge import questions as knowledge_questions
 from ticketing.supervision import accountability_store, roster
@@ -72,11 +89,19 @@ class NotSignedIn(Problem):
 
 
 STATUS: dict[type[Exception], int] = {
+    account_desk.AccountNotFound: 404,
+    account_desk.AccountChanged: 409,
+    account_desk.AccountRefused: 422,
     agents.AgentUnknown: 404,
     agents.PauseReasonUnknown: 422,
     PasswordWeak: 422,
+    intake.TooManyCodes: 429,
+    softphones.NotASoftphone: 409,
+    softphones.SoftphonesWrong: 503,
     missed.MissedCallSettled: 409,
     missed.CallBackRunning: 409,
+    ticket_calls.CitizenOnTheLine: 409,
+    ticket_calls.ContactNotNoted: 409,
     commands.StillRunning: 504,
     control_errors.PbxAway: 503,
     control_errors.ControlError: 409,
@@ -103,6 +128,8 @@ STATUS: dict[type[Exception], int] = {
     exports.ExportSettled: 409,
     record.TicketNotFound: 404,
     units_store.UnitNotFound: 404,
+    catalogue_store.EntryChanged: 409,
+    TemplateWrong: 422,
     upstream.NotFromUpstream: 401,
     upstream.TooManyForgeries: 429,
     handed_down.UpstreamUnknown: 404,
@@ -134,6 +161,11 @@ STATUS: dict[type[Exception], int] = {
     policy.NoPolicyInEffect: 503,
     policy.PolicyMissing: 503,
     store.PolicyChanged: 503,
+    attachment_intake.AttachmentUnknown: 404,
+    attachment_intake.TriedTooOften: 503,
+    attachment_cabinet.AttachmentDamaged: 409,
+    attachment_cabinet.NotKept: 503,
+    WrongFile: 422,
     db.DatabaseAway: 503,
     NoFreeConnection: 503,
 }
@@ -152,6 +184,7 @@ SENTENCES: dict[type[Exception], str] = {
     policy.NoPolicyInEffect: POLICY_WRONG,
     policy.PolicyMissing: POLICY_WRONG,
     store.PolicyChanged: POLICY_WRONG,
+    attachment_cabinet.NotKept: BUSY,
     NoFreeConnection: BUSY,
 }
 """Sentences for exceptions whose own words are for operators."""

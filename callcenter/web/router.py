@@ -116,19 +116,26 @@ def read_signature(method: str, path: str, handler: Handler, roles: frozenset[Ro
 
 async def call(route: Route, context: Any, request: web.Request) -> web.StreamResponse:
     """Read the request as the signature says, run the handler, write its answer."""
-    if route.door is not None:
-        await route.door(context)
-    arguments: dict[str, Any] = {name: _path_value(request, name, kind) for name, kind in route.path_types.items()}
-    if route.query is not None:
-        arguments["query"] = route.query.model_validate(_asked(request))
-    if route.body is not None:
-        arguments["body"] = route.body.model_validate_json(await _read(request))
-    answer = await route.handler(context, **arguments)
+    answer = await route.handler(context, **await arguments_of(route, context, request))
     if isinstance(answer, web.StreamResponse):
         return answer
     if answer is None:
         return web.Response(status=204)
     return web.Response(body=answer.model_dump_json().encode(), content_type="application/json")
+
+
+async def arguments_of(
+    route: Route, context: Any, request: web.Request, *, without_query: bool = False
+) -> dict[str, Any]:
+    """What the handler is given besides the context, once the door is passed."""
+    if route.door is not None:
+        await route.door(context)
+    arguments: dict[str, Any] = {name: _path_value(request, name, kind) for name, kind in route.path_types.items()}
+    if route.query is not None and not without_query:
+        arguments["query"] = route.query.model_validate(asked_of(request))
+    if route.body is not None:
+        arguments["body"] = route.body.model_validate_json(await _read(request))
+    return arguments
 
 
 def _path_value(request: web.Request, name: str, kind: type) -> str | int:
@@ -142,7 +149,8 @@ def _path_value(request: web.Request, name: str, kind: type) -> str | int:
     return int(text)
 
 
-def _asked(request: web.Request) -> dict[str, str]:
+def asked_of(request: web.Request) -> dict[str, str]:
+    """What stands behind the question mark. Raises Problem for what no table can hold."""
     asked = dict(request.query)
     if any("\0" in text for text in asked.values()):
         raise unstorable()

@@ -1,41 +1,37 @@
 """Secrets: marks, publication, reveals for a purpose, copies that another person approved, the citizen's own view."""
 
-from datetime import datetime, timedelta
-from hmac import compare_digest
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
 from typing import Annotated
 
 from pydantic import Field
-from sqlalchemy import func, select
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from callcenter.audit import Audited, note
-from callcenter.tables import audit, handling_unit
-from callcenter.types import Actor, Role, TicketId
+from callcenter.citizen import progress
+from callcenter.types import Role, TicketId
+from callcenter.web import reveals
 from callcenter.web.context import Context
 from callcenter.web.problems import Problem
 from callcenter.web.router import In, Out, Query, Routes
 from callcenter.web.ticket_commands import may
 from callcenter.web.ticket_fields import Said
-from callcenter.web.ticket_shapes import TicketNow, Veil, veil_of
+from callcenter.web.ticket_shapes import DeadlineRow, TicketNow, Veil, veil_of
+from callcenter.web.ticket_views import deadline_row
 from callcenter.web.ticket_work import Versioned, carry_out
 from ticketing import service, store
 from ticketing.aftercare import releases
-from ticketing.aftercare.citizen_view import progress_of
 from ticketing.aftercare.confidentiality import DecidePublication, Mark, is_secret
-from ticketing.aftercare.ticket_file import TicketFile, ticket_file
-from ticketing.policy import Policy
-from ticketing.record import GuardFailed, Ticket, TicketNotFound
+from ticketing.aftercare.ticket_file import Section, TicketFile, ticket_file
+from ticketing.clocks import SHANGHAI, DeadlineKind
+from ticketing.dispatch.planning import DEADLINE_NAMES
 from ticketing.words import Event, Flag
 
 api = Routes("secrecy")
-LOOKERS = frozenset({Role.AGENT, Role.REVIEWER, Role.SUPERVISOR, Role.UNIT, Role.UNIT_HEAD})
 EXPORTERS = frozenset({Role.DISPATCHER, Role.REVIEWER, Role.SUPERVISOR, Role.AUDITOR})
 APPROVERS = frozenset({Role.REVIEWER, Role.SUPERVISOR})
-PURPOSES = {"contact": "联系诉求人办理", "verify": "核实诉求内容", "follow_up": "回访", "supervise": "督办核查"}
-"""What a number may be looked at for, where the policy says nothing."""
-TRIES, TRIES_WITHIN = 10, timedelta(hours=1)
-ASKED = "progress.read"
 Number = Annotated[str, Field(pattern=r"^[0-9]{14}$")]
+KEPT = {"open": "进行中", "met": "按期", "late": "逾期", "ended": "已终止"}
 
 
 class Marked(Versioned):
@@ -161,13 +157,13 @@ async def decide_publication(ctx: Context, ticket_id: str, body: Publication) ->
     return await carry_out(ctx, ticket_id, body, detail)
 
 
-@api.post("/api/tickets/{ticket_id}/reveal", LOOKERS)
+@api.post("/api/tickets/{ticket_id}/reveal", reveals.LOOKERS)
 async def reveal(ctx: Context, ticket_id: str, body: Reveal) -> Revealed:
     """查看诉求人的号码和姓名，须选定用途并写明理由，每次查看都有记录；信息保密的承办单位不能查看"""
     async with ctx.transaction() as tx:
         ticket = await service.get(tx, TicketId(ticket_id), ctx.actor)
         policy = ctx.services.rules.of(ticket.policy_id, ticket.policy_version)
-        refused = _reveal_refused(ticket, policy, ctx.actor, body.purpose)
+        refused = reveals.refused(ticket, policy, ctx.actor, body.purpose)
         detail = {"purpose": body.purpose, "reason": body.reason}
         await note(tx, Audited(ctx.actor, "ticket.reveal", f"ticket:{ticket.id}", refused is None, detail))
         if refused is None:
@@ -177,20 +173,6 @@ async def reveal(ctx: Context, ticket_id: str, body: Reveal) -> Revealed:
     if refused is not None:
         raise refused
     return Revealed(number=number.digits, name=ticket.contact_name)
-
-
-def _reveal_refused(ticket: Ticket, policy: Policy, actor: Actor, purpose: str) -> GuardFailed | None:
-    """Why this person may not look, or None. The row is written in any case."""
-    known = {one.code: one.label for one in policy.secrecy.purposes} if policy.secrecy else PURPOSES
-    if purpose not in known:
-        listed = "、".join(f"{code}({label})" for code, label in known.items())
-        return GuardFailed(f"请选定查看用途:{listed}。")
-    unit = store.unit_scope(actor)
-    if unit is not None and ticket.confidential:
-        return GuardFailed("诉求人信息保密,承办单位不能查看。请通过热线平台联系诉求人。")
-    if unit is not None and unit != ticket.lead_unit:
-        return GuardFailed("只有主办单位因办理需要可以查看诉求人的联系方式。")
-    return GuardFailed("本工单没有登记诉求人的号码。") if ticket.requester is None else None
 
 
 @api.post("/api/tickets/{ticket_id}/releases", EXPORTERS)
@@ -232,9 +214,29 @@ async def export_file(ctx: Context, ticket_id: str) -> FileOut:
         allowed = not is_secret(ticket) or await releases.use(tx, ticket, "export", actor=ctx.actor, now=now)
         await note(tx, Audited(ctx.actor, "ticket.export", f"ticket:{ticket.id}", bool(allowed)))
         made = await ticket_file(tx, ticket, policy) if allowed else None
+        dues = (*await store.earlier_dues(tx, ticket), *ticket.dues)
     if made is None:
         raise Problem(403, "release_needed", "涉密、保密的工单未经批准不得导出。请先申请，由另一人批准。")
-    return _file(made, veil_of(ctx.actor), f"{ctx.actor.name} {now.isoformat(timespec='seconds')}")
+    limits = _limits([deadline_row(due, policy, now) for due in dues])
+    whole = replace(made, sections=(*made.sections, limits))
+    moment = f"{now.astimezone(SHANGHAI):%Y-%m-%d %H:%M:%S}"
+    return _file(whole, veil_of(ctx.actor), f"{ctx.person.name}（{ctx.person.login}）{moment}")
+
+
+def _limits(rows: Sequence[DeadlineRow]) -> Section:
+    """Every limit, and the article it rests on."""
+    columns = ("轮次", "事项", "起算时间", "期限", "完成时间", "情况", "依据", "规定")
+    return Section("时限与依据", columns, tuple(_limit(row) for row in rows))
+
+
+def _limit(row: DeadlineRow) -> tuple[str, ...]:
+    met = _moment(row.met_at or row.ended_at)
+    times = (_moment(row.from_at), _moment(row.due_at), met)
+    return (str(row.round), DEADLINE_NAMES[DeadlineKind(row.kind)], *times, KEPT[row.state], row.basis, row.policy)
+
+
+def _moment(at: datetime | None) -> str:
+    return f"{at.astimezone(SHANGHAI):%Y-%m-%d %H:%M}" if at else ""
 
 
 def _file(made: TicketFile, veil: Veil, watermark: str) -> FileOut:
@@ -278,33 +280,11 @@ async def read_progress(ctx: Context, body: ProgressAsked) -> ProgressOut:
 
     编号不存在、查询码不符、尝试过多，答复相同；不显示任何人的身份。
     """
-    subject, now = f"ticket:{body.ticket}", ctx.now
-    right = compare_digest(ctx.services.vault.citizen_code(TicketId(body.ticket)), body.code)
-    found: ProgressOut | None = None
     async with ctx.transaction() as tx:
-        if await _wrong_tries(tx, subject, now) < TRIES:
-            found = await _progress(tx, TicketId(body.ticket)) if right else None
-            await note(tx, Audited(Actor("citizen", "progress"), ASKED, subject, found is not None))
+        found = await progress.read(tx, ctx.services.vault, body.ticket, body.code, ctx.now)
     if found is None:
         raise Problem(404, "no_such_ticket", "工单编号或查询码不正确，或尝试次数过多。请稍后再试，或拨打12345查询。")
-    return found
-
-
-async def _wrong_tries(tx: AsyncConnection, subject: str, now: datetime) -> int:
-    """Wrong codes for this ticket within the hour; one number cannot be tried for long."""
-    query = select(func.count()).where(
-        audit.c.subject == subject, audit.c.action == ASKED, ~audit.c.ok, audit.c.at > now - TRIES_WITHIN
-    )
-    return int((await tx.execute(query)).scalar_one())
-
-
-async def _progress(tx: AsyncConnection, ticket_id: TicketId) -> ProgressOut | None:
-    try:
-        ticket = await store.load(tx, ticket_id)
-    except TicketNotFound:
-        return None
-    query = select(handling_unit.c.name).where(handling_unit.c.id == ticket.lead_unit)
-    seen = progress_of(ticket, (await tx.execute(query)).scalar_one_or_none() or "")
+    seen = found.progress
     return ProgressOut(
         ticket=seen.number,
         status=seen.status,

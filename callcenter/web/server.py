@@ -7,16 +7,16 @@ import logging
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from urllib.parse import urlsplit
 from uuid import uuid4
 
 from aiohttp import web
 
 from callcenter import accounts, metrics
 from callcenter.accounts import Person
-from callcenter.web import console, problems
+from callcenter.web import console, list_export, problems
 from callcenter.web.context import COOKIE, Context, Services, token_of
 from callcenter.web.openapi import document
+from callcenter.web.origin import is_own_page
 from callcenter.web.problems import NotAllowed, NotSignedIn, Problem
 from callcenter.web.router import MAX_BODY_BYTES, Route, Routes, call
 
@@ -36,6 +36,8 @@ HEADERS = {
     "Cache-Control": "no-store",
     "Server": "callcenter",
 }
+AUTOMATIC = "X-Automatic"
+"""Sent with what a page asks by itself, without its person having done anything."""
 WITHOUT_OWN_PASSWORD = frozenset({"/api/me", "/api/me/password", "/api/logout"})
 """What is open to a person who must first set their own password."""
 
@@ -67,7 +69,11 @@ def _endpoint(route: Route) -> Callable[[web.Request], Awaitable[web.StreamRespo
         person = await _person(request, services) if route.roles is not None else None
         if route.roles is not None:
             _check(request, route, person)
-        return await call(route, Context(services, request, request[REQUEST_ID], person), request)
+        context = Context(services, request, request[REQUEST_ID], person)
+        as_file = list_export.wanted(request) if route.method == "GET" and route.answer is not None else None
+        if as_file is not None:
+            return await list_export.send(route, context, as_file)
+        return await call(route, context, request)
 
     return handle
 
@@ -76,8 +82,10 @@ async def _person(request: web.Request, services: Services) -> Person | None:
     token = token_of(request)
     if not token:
         return None
+    # A page that reads by itself must not keep somebody signed in who has gone home (GB/T 22239-2019 8.1.4.1).
+    by_hand = AUTOMATIC not in request.headers
     async with services.database.transaction() as tx:
-        return await accounts.person_of(tx, token, datetime.now(UTC))
+        return await accounts.person_of(tx, token, datetime.now(UTC), used=by_hand)
 
 
 def _check(request: web.Request, route: Route, person: Person | None) -> None:
@@ -90,23 +98,11 @@ def _check(request: web.Request, route: Route, person: Person | None) -> None:
 
 
 def _check_origin(request: web.Request) -> None:
-    """A browser sends Origin with every change; one from elsewhere is somebody else's page (CSRF).
-
-    Programs send none, and no cookie either.
-    """
+    """A browser sends Origin with every change; one from elsewhere is somebody else's page (CSRF)."""
     if request.method == "GET":
         return
-    origin = request.headers.get("Origin")
-    by_cookie = COOKIE in request.cookies and not request.headers.get("Authorization", "").startswith("Bearer ")
-    if by_cookie if origin is None else not _same_host(origin, request.host):
+    if not is_own_page(request, COOKIE):
         raise Problem(403, "foreign_origin", "请求来源不被信任，请从本系统页面重新操作。")
-
-
-def _same_host(origin: str, host: str) -> bool:
-    try:
-        return urlsplit(origin).netloc == host
-    except ValueError:
-        return False
 
 
 @web.middleware

@@ -8,7 +8,7 @@ from pydantic import AwareDatetime, Field
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from callcenter.audit import Audited, note
-from callcenter.types import Role, UnitId
+from callcenter.types import Role, TicketId, UnitId
 from callcenter.web.context import Context
 from callcenter.web.router import In, Out, Query, Routes
 from callcenter.web.ticket_commands import may
@@ -37,6 +37,7 @@ class SupervisionQuery(Query):
     """before: `next` of the page before."""
 
     running: bool | None = None
+    ticket: Annotated[str, Field(pattern=r"^[0-9]{14}$")] | None = None
     unit: Name | None = None
     trigger: Annotated[str, Field(max_length=40)] = ""
     before: Id | None = None
@@ -216,6 +217,7 @@ async def list_supervisions(ctx: Context, query: SupervisionQuery) -> Supervisio
             actor=ctx.actor,
             running=query.running,
             unit=UnitId(query.unit) if query.unit else None,
+            ticket_id=TicketId(query.ticket) if query.ticket else None,
             trigger=query.trigger,
             before=query.before,
             limit=query.limit,

@@ -18,10 +18,15 @@ api = Routes("tasks")
 WORKERS = frozenset({Role.AGENT, Role.DISPATCHER, Role.REVIEWER, Role.SUPERVISOR, Role.UNIT})
 
 
+Kind = Literal[
+    "review", "manual_call", "read_reply", "explain_overdue", "supplement", "unit_follow_up", "recheck", "look_back"
+]
+
+
 class TaskQuery(Query):
     """after_due_at, after_id: `next_due_at` and `next_id` of the page before."""
 
-    kind: Literal["review", "manual_call", "read_reply", "explain_overdue", "supplement"] | None = None
+    kind: Kind | None = None
     ticket: Annotated[str, Field(max_length=14)] = ""
     after_due_at: AwareDatetime | None = None
     after_id: Annotated[int, Field(ge=0, lt=2**63)] = 0

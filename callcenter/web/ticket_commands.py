@@ -279,5 +279,5 @@ async def archive(ctx: Context, ticket_id: str, body: Versioned) -> TicketNow:
     """归档：连同录音与转写的校验值一起封存，此后不再改变"""
     async with working(ctx) as work:
         ticket = await locked(ctx, work, ticket_id, body.version)
-        materials = await flow_tickets.materials_of(work.tx, ticket.call_id) if ticket.call_id else ()
+        materials = await flow_tickets.materials_of(work.tx, ticket)
         return await step(ctx, work, ticket_id, body, commands.Archive(materials))

@@ -63,7 +63,7 @@ def veil_of(actor: Actor, *, nameless: bool = False) -> Veil:
 
 
 class TicketRow(Out):
-    """One line of a list. handle_due_at: the open handling limit."""
+    """One line of a list. unit: its id; handle_due_at: the open handling limit."""
 
     id: str
     state: str
@@ -76,7 +76,10 @@ class TicketRow(Out):
     place: str
     urgent: bool
     unit: str | None
+    unit_name: str
+    rating: str | None
     created_at: datetime
+    updated_at: datetime
     registered_at: datetime | None
     dispatched_at: datetime | None
     closed_at: datetime | None
@@ -89,6 +92,20 @@ class TicketPage(Out):
 
     rows: list[TicketRow]
     next: str | None
+
+
+class Choice(Out):
+    code: str
+    name: str
+
+
+class ListChoices(Out):
+    """What a list of tickets can be filtered by. units: none for who sees only one unit's."""
+
+    states: list[Choice]
+    types: list[str]
+    ratings: list[str]
+    units: list[Choice]
 
 
 class AllowedRow(Out):
@@ -105,6 +122,11 @@ class TicketNow(Out):
     version: int
     round: int
     allowed: list[AllowedRow]
+
+
+class RevealPurpose(Out):
+    code: str
+    label: str
 
 
 class DeadlineRow(Out):
@@ -125,9 +147,17 @@ class DeadlineRow(Out):
     state: str
     provisional: bool
     policy: str
+    round: int
+
+
+class Said(Out):
+    label: str
+    text: str
 
 
 class TicketEventRow(Out):
+    """said: what `data` says, as people read it."""
+
     seq: int
     round: int
     event: str
@@ -138,6 +168,7 @@ class TicketEventRow(Out):
     at: datetime
     reason: str
     data: dict[str, Any]
+    said: list[Said]
 
 
 class SuggestionRow(Out):
@@ -191,7 +222,12 @@ class Requester(Out):
 
 
 class TicketStory(TicketNow):
-    """A ticket with all that belongs to it."""
+    """A ticket with all that belongs to it.
+
+    deadlines: of this round; earlier_deadlines: of the rounds before. names: what the units and people in it are
+    called, by `unit:id` and `user:login`. master: the ticket it is merged into; matter: what it repeats, to be given
+    to /api/matters. reveal: for what who asks may look at the citizen's number now.
+    """
 
     policy: str
     created_at: datetime
@@ -234,3 +270,11 @@ class TicketStory(TicketNow):
     request_no: int
     flags: list[str]
     leader_instruction: str
+    sensitivity: str
+    card: str
+    supervising: list[str]
+    master: str | None
+    matter: int | None
+    names: dict[str, str]
+    earlier_deadlines: list[DeadlineRow]
+    reveal: list[RevealPurpose]

@@ -1,15 +1,19 @@
 """Tickets put into the shapes people see: read from the tables, hidden where the viewer's veil says so."""
 
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from callcenter import vault
+from callcenter import accounts, vault
 from callcenter.sms.tables import sms_inbound, sms_message
+from callcenter.tables import handling_unit
 from callcenter.types import Actor, TicketId
+from callcenter.web import reveals
 from callcenter.web.approval_shapes import approval_row
+from callcenter.web.event_words import Told, said_of, units_in
 from callcenter.web.ticket_shapes import (
     NEEDS_CITIZEN,
     AllowedRow,
@@ -17,6 +21,8 @@ from callcenter.web.ticket_shapes import (
     DeadlineRow,
     MessageRow,
     Requester,
+    RevealPurpose,
+    Said,
     SuggestionRow,
     TicketEventRow,
     TicketNow,
@@ -26,7 +32,7 @@ from callcenter.web.ticket_shapes import (
     Veil,
     veil_of,
 )
-from ticketing import lists, tables
+from ticketing import lists, store, tables
 from ticketing.aftercare.confidentiality import masks_citizen
 from ticketing.approvals import lists as approvals_lists
 from ticketing.policy import Policy, Rules
@@ -38,8 +44,8 @@ from ticketing.ticket import allowed
 from ticketing.words import EVENT_NAMES, STATE_NAMES, Event
 
 
-def row_of(one: lists.Summary, veil: Veil) -> TicketRow:
-    """A line of a list as this viewer reads it."""
+def row_of(one: lists.Summary, veil: Veil, names: Mapping[str, str]) -> TicketRow:
+    """A line of a list as this viewer reads it. names: of units, by their ids."""
     return TicketRow(
         id=one.id,
         state=one.state,
@@ -52,13 +58,24 @@ def row_of(one: lists.Summary, veil: Veil) -> TicketRow:
         place=veil.text(one.place),
         urgent=one.urgent,
         unit=one.lead_unit,
+        unit_name=names.get(one.lead_unit or "", one.lead_unit or ""),
+        rating=one.rating,
         created_at=one.created_at,
+        updated_at=one.updated_at,
         registered_at=one.registered_at,
         dispatched_at=one.dispatched_at,
         closed_at=one.closed_at,
         handle_due_at=one.handle_due_at,
         provisional=one.provisional,
     )
+
+
+async def unit_names(tx: AsyncConnection, units: Collection[str]) -> dict[str, str]:
+    """What these units are called, by their ids; one that is not known is left out."""
+    if not units:
+        return {}
+    query = select(handling_unit.c.id, handling_unit.c.name).where(handling_unit.c.id.in_(units))
+    return {row.id: row.name for row in await tx.execute(query)}
 
 
 def now_of(ticket: Ticket, actor: Actor) -> TicketNow:
@@ -83,6 +100,9 @@ def offered(ticket: Ticket, actor: Actor) -> tuple[Event, ...]:
         *(() if ticket.return_open else (Event.GRANT_RETURN, Event.REFUSE_RETURN)),
         *(() if ticket.extension_asked else (Event.GRANT_EXTENSION, Event.REFUSE_EXTENSION)),
         *(() if _my_turn(ticket, actor) else (Event.SIGN_APPROVAL, Event.DECLINE_APPROVAL)),
+        *((Event.OPEN_DISPUTE,) if ticket.dispute_open or ticket.ruled else ()),
+        *(() if ticket.dispute_open else (Event.RULE_DISPUTE,)),
+        Event.UNLINK if ticket.matter is None else Event.LINK,
     }
     return tuple(event for event in allowed(ticket, actor) if event not in closed_doors)
 
@@ -96,6 +116,13 @@ async def story_of(tx: AsyncConnection, ticket: Ticket, actor: Actor, rules: Rul
     policy = rules.of(ticket.policy_id, ticket.policy_version)
     veil = veil_of(actor, nameless=masks_citizen(ticket, policy) and not actor.roles & NEEDS_CITIZEN)
     own = () if veil.unit else await suggestions.of_ticket(tx, ticket.id)
+    history = await lists.history(tx, ticket.id, actor)
+    assignments = await _assignments(tx, ticket.id, veil)
+    approvals = [approval_row(one, veil, ticket) for one in await approvals_lists.of_ticket(tx, ticket.id)]
+    people = {entry.actor for entry in history} | {step.signed_by or "" for one in approvals for step in one.steps}
+    units = _units_of(ticket) | {one.unit for one in assignments}
+    units |= {unit for entry in history for unit in units_in(entry.data)}
+    names = await _names(tx, units, people)
     return TicketStory(
         **_standing(ticket, actor),
         **_texts(ticket, veil),
@@ -115,17 +142,44 @@ async def story_of(tx: AsyncConnection, ticket: Ticket, actor: Actor, rules: Rul
         rating=ticket.rating,
         rating_source=ticket.rating_source,
         cause=ticket.cause_code,
-        deadlines=[_deadline(due, policy, now) for due in ticket.dues],
-        events=[_event(entry, veil, ticket) for entry in await lists.history(tx, ticket.id, actor)],
-        suggestions=[_suggestion(one) for one in own],
-        assignments=await _assignments(tx, ticket.id, veil),
+        deadlines=[deadline_row(due, policy, now) for due in ticket.dues],
+        events=[_event(entry, veil, ticket, Told(entry.event, policy, names)) for entry in history],
+        suggestions=[suggestion_of(one) for one in own],
+        assignments=assignments,
         messages=[] if veil.unit else await _messages(tx, ticket),
         urges=await _urges(tx, ticket.id, veil),
-        approvals=[approval_row(one, veil, ticket) for one in await approvals_lists.of_ticket(tx, ticket.id)],
+        approvals=approvals,
         request_no=ticket.request_no,
         flags=sorted(ticket.flags),
         leader_instruction=veil.text(ticket.leader_instruction),
+        sensitivity=_class_of(ticket, policy),
+        card=ticket.card,
+        supervising=sorted(ticket.supervising),
+        master=ticket.master,
+        matter=None if veil.unit else ticket.matter,
+        names=names,
+        earlier_deadlines=[deadline_row(due, policy, now) for due in await store.earlier_dues(tx, ticket)],
+        reveal=[
+            RevealPurpose(code=code, label=label)
+            for code, label in reveals.open_purposes(ticket, policy, actor).items()
+        ],
     )
+
+
+def _units_of(ticket: Ticket) -> set[str]:
+    return {unit for unit in (ticket.lead_unit, ticket.authority, *ticket.assist_units) if unit}
+
+
+def _class_of(ticket: Ticket, policy: Policy) -> str:
+    """What its class of secrets is called, `` for none."""
+    known = {one.code: one.label for one in policy.secrecy.classes} if policy.secrecy else {}
+    return known.get(ticket.sensitivity, ticket.sensitivity)
+
+
+async def _names(tx: AsyncConnection, units: set[str], actors: set[str]) -> dict[str, str]:
+    """What these units and people are called, by `unit:id` and `user:login`."""
+    people = await accounts.names_of(tx, actors)
+    return people | {f"unit:{unit}": name for unit, name in (await unit_names(tx, units)).items()}
 
 
 def _texts(ticket: Ticket, veil: Veil) -> dict[str, str]:
@@ -146,7 +200,8 @@ async def _requester(tx: AsyncConnection, ticket: Ticket) -> Requester | None:
     return Requester(identity=ticket.requester, masked=await vault.masked_of(tx, ticket.requester))
 
 
-def _deadline(due: Due, policy: Policy, now: datetime) -> DeadlineRow:
+def deadline_row(due: Due, policy: Policy, now: datetime) -> DeadlineRow:
+    """A limit as people read it at this moment, with its article."""
     stored = due.deadline
     ended = due.met_at or due.ended_at or now
     state = "met" if due.met_at else "ended" if due.ended_at else "open"
@@ -163,6 +218,7 @@ def _deadline(due: Due, policy: Policy, now: datetime) -> DeadlineRow:
         state="late" if state != "ended" and ended > stored.due_at else state,
         provisional=stored.provisional,
         policy=stored.policy_version,
+        round=due.round,
     )
 
 
@@ -177,7 +233,8 @@ def basis_of(policy: Policy, rule_id: str) -> str:
     return str(known.get(rule_id, ""))
 
 
-def _event(entry: lists.Entry, veil: Veil, ticket: Ticket) -> TicketEventRow:
+def _event(entry: lists.Entry, veil: Veil, ticket: Ticket, told: Told) -> TicketEventRow:
+    data = veil.data(entry.data, ticket)
     return TicketEventRow(
         seq=entry.seq,
         round=entry.round,
@@ -188,11 +245,13 @@ def _event(entry: lists.Entry, veil: Veil, ticket: Ticket) -> TicketEventRow:
         actor=entry.actor,
         at=entry.at,
         reason=veil.text(entry.reason),
-        data=veil.data(entry.data, ticket),
+        data=data,
+        said=[Said(label=label, text=text) for label, text in said_of(data, told)],
     )
 
 
-def _suggestion(kept: suggestions.Kept) -> SuggestionRow:
+def suggestion_of(kept: suggestions.Kept) -> SuggestionRow:
+    """A suggestion beside its field; the words it rests on are starred where they hold numbers."""
     return SuggestionRow(
         id=kept.id,
         field=kept.field,

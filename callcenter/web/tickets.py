@@ -3,19 +3,30 @@
 What is asked of a ticket (register, dispatch, sign...) is in `ticket_commands`.
 """
 
+from datetime import datetime
 from typing import Annotated
 
 from pydantic import AwareDatetime, Field
+from sqlalchemy import select
 
 from callcenter.audit import Audited, note
 from callcenter.board import BoardEvent
-from callcenter.types import CallId, Role, TicketId, UnitId
+from callcenter.tables import handling_unit
+from callcenter.types import CallId, IdentityId, Role, TicketId, UnitId
 from callcenter.web.context import Context
-from callcenter.web.problems import Problem
+from callcenter.web.problems import NotAllowed, Problem
 from callcenter.web.router import In, Query, Routes
 from callcenter.web.ticket_fields import Fields
-from callcenter.web.ticket_shapes import TicketNow, TicketPage, TicketStory, veil_of
-from callcenter.web.ticket_views import now_of, row_of, story_of
+from callcenter.web.ticket_shapes import (
+    NEEDS_CITIZEN,
+    Choice,
+    ListChoices,
+    TicketNow,
+    TicketPage,
+    TicketStory,
+    veil_of,
+)
+from callcenter.web.ticket_views import now_of, row_of, story_of, unit_names
 from callcenter.web.ticket_work import Versioned, changes_of, locked, working
 from ticketing import lists, service
 from ticketing.aftercare import matters
@@ -23,7 +34,7 @@ from ticketing.commands import Edit
 from ticketing.prefill import suggestions
 from ticketing.prefill.masks import mask_text
 from ticketing.prefill.numerals import digit
-from ticketing.words import State
+from ticketing.words import OVER, STATE_NAMES, State
 
 api = Routes("tickets")
 READERS = frozenset(Role) - {Role.ADMIN}
@@ -34,16 +45,32 @@ SuggestionId = Annotated[int, Field(ge=1, lt=2**63)]
 
 
 class TicketQuery(Query):
-    """after: `next` of the page before. text: part of number, title, content or place."""
+    """after: `next` of the page before, with the same sort. text: part of number, title, content or place.
+
+    running: not over yet. overdue: its handling limit runs and has passed. ..._since is included, ..._until is not.
+    identity: one citizen's tickets, for who speaks with citizens; kept in the audit.
+    """
 
     state: State | None = None
+    running: bool | None = None
     unit: Annotated[str, Field(max_length=64)] = ""
     type: Annotated[str, Field(max_length=64)] = ""
+    subject: Annotated[str, Field(max_length=100)] = ""
+    rating: Annotated[str, Field(max_length=20)] = ""
     urgent: bool | None = None
+    overdue: Annotated[bool, Field(description="仅看已逾期的")] = False
     due_before: AwareDatetime | None = None
+    created_since: AwareDatetime | None = None
+    created_until: AwareDatetime | None = None
+    registered_since: AwareDatetime | None = None
+    registered_until: AwareDatetime | None = None
+    closed_since: AwareDatetime | None = None
+    closed_until: AwareDatetime | None = None
+    identity: Annotated[int, Field(ge=0, lt=2**63)] = 0
     call: Annotated[str, Field(max_length=64)] = ""
     text: Annotated[str, Field(max_length=64)] = ""
-    after: Annotated[str, Field(pattern=r"^([0-9]{14})?$")] = ""
+    sort: lists.Sort = lists.Sort.NEWEST
+    after: Annotated[str, Field(pattern=r"^([0-9]{14}|[0-9]{1,17}-[0-9]{1,18})?$")] = ""
     limit: Annotated[int, Field(ge=1, le=lists.MAX_PAGE)] = 50
 
 
@@ -73,15 +100,34 @@ class Refuse(In):
 
 @api.get("/api/tickets", READERS)
 async def list_tickets(ctx: Context, query: TicketQuery) -> TicketPage:
-    """工单列表，新的在前；承办单位只见本单位的工单"""
+    """工单列表，可按多项条件筛选，按新旧、期限或最近更新排列；承办单位只见本单位的工单"""
     veil = veil_of(ctx.actor)
     if veil.masked and sum(digit(char) is not None for char in query.text) > 1:
         raise Problem(422, "number_searched", "检索词中不能含有号码。请改用文字检索，或按工单编号直接打开。")
+    if query.identity and not ctx.has(*NEEDS_CITIZEN):
+        raise NotAllowed
+    wanted, after = _filter(query, ctx.now), query.after or None
     async with ctx.transaction() as tx:
-        page = await lists.find(
-            tx, _filter(query), actor=ctx.actor, limit=query.limit, after=TicketId(query.after) or None
-        )
-    return TicketPage(rows=[row_of(one, veil) for one in page.tickets], next=page.after)
+        if query.identity and not after:
+            await note(tx, Audited(ctx.actor, "identity.tickets", f"identity:{query.identity}"))
+        page = await lists.find(tx, wanted, actor=ctx.actor, sort=query.sort, limit=query.limit, after=after)
+        names = await unit_names(tx, {one.lead_unit for one in page.tickets if one.lead_unit})
+    return TicketPage(rows=[row_of(one, veil, names) for one in page.tickets], next=page.after)
+
+
+@api.get("/api/ticket-choices", READERS)
+async def list_choices(ctx: Context) -> ListChoices:
+    """工单列表的筛选条件：状态、诉求类型、评价、承办单位"""
+    policy = ctx.services.rules.at(ctx.now)
+    query = select(handling_unit.c.id, handling_unit.c.name).where(~handling_unit.c.emergency)
+    async with ctx.transaction() as tx:
+        units = [] if veil_of(ctx.actor).unit else (await tx.execute(query.order_by(handling_unit.c.name))).all()
+    return ListChoices(
+        states=[Choice(code=state, name=name) for state, name in STATE_NAMES.items()],
+        types=list(policy.request_types),
+        ratings=list(policy.survey.levels),
+        units=[Choice(code=row.id, name=row.name) for row in units],
+    )
 
 
 @api.post("/api/tickets", DESK)
@@ -154,13 +200,26 @@ async def refuse_suggestions(ctx: Context, ticket_id: str, body: Refuse) -> None
         await suggestions.refuse(tx, TicketId(ticket_id), body.ids, actor=ctx.actor, now=ctx.now)
 
 
-def _filter(query: TicketQuery) -> lists.Filter:
+def _filter(query: TicketQuery, now: datetime) -> lists.Filter:
     return lists.Filter(
-        states=(query.state,) if query.state else (),
+        states=_states(query),
         unit=UnitId(query.unit) if query.unit else None,
         request_type=query.type,
+        subject=query.subject,
+        rating=query.rating,
         urgent=query.urgent,
         due_before=query.due_before,
+        overdue_at=now if query.overdue else None,
+        created=lists.Range(query.created_since, query.created_until),
+        registered=lists.Range(query.registered_since, query.registered_until),
+        closed=lists.Range(query.closed_since, query.closed_until),
+        requester=IdentityId(query.identity) if query.identity else None,
         call_id=CallId(query.call) if query.call else None,
         text=query.text,
     )
+
+
+def _states(query: TicketQuery) -> tuple[State, ...]:
+    if query.state is not None:
+        return (query.state,)
+    return () if query.running is None else tuple(state for state in State if (state in OVER) is not query.running)

@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import date, datetime, time
 from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import AwareDatetime, Field
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from callcenter import units as hub
@@ -16,6 +16,7 @@ from callcenter.web.ticket_fields import Day, Name, Said, Short
 from ticketing.clocks import OfficeHours
 from ticketing.dispatch import catalogue_store, units_store
 from ticketing.dispatch.catalogue import DutyOf, Entry
+from ticketing.dispatch.catalogue_store import Line
 from ticketing.dispatch.units import KIND_NAMES, POST_NAMES, Change, Person, Post, Unit, UnitKind
 from ticketing.dispatch.units_store import Kept, PeopleChange
 
@@ -89,14 +90,25 @@ class EntryFields(In):
     basis: Annotated[str, Field(min_length=2, max_length=200)]
     duty_of: Annotated[DutyOf, Field(strict=False)] = DutyOf.SHARED
     active: bool = True
+    seen_at: AwareDatetime | None = None
+    """`updated_at` of the entry as it was seen; refused when somebody changed it since. Left out: not asked."""
+
+
+class CatalogueQuery(Query):
+    """all: those out of force too."""
+
+    all: bool = False
 
 
 class PersonRow(Out):
+    """login: their account, shown to those who edit the directory and to their own unit."""
+
     name: str
     post: str
     post_name: str
     phone: str
     full_time: bool
+    login: str
 
 
 class UnitRow(Out):
@@ -164,6 +176,8 @@ class EntryRow(Out):
     unit: str
     basis: str
     duty_of: str
+    active: bool
+    updated_at: datetime
 
 
 class Catalogue(Out):
@@ -263,10 +277,10 @@ async def notice_seen(ctx: Context, notice: int) -> None:
 
 
 @api.get("/api/dispatch-catalogue", READERS)
-async def catalogue(ctx: Context) -> Catalogue:
+async def catalogue(ctx: Context, query: CatalogueQuery) -> Catalogue:
     """派单目录：事项、依据、承办单位、职责归属"""
     async with ctx.transaction() as tx:
-        found = await catalogue_store.entries(tx)
+        found = await catalogue_store.lines(tx, all_of_them=query.all)
     return Catalogue(entries=[_entry(one) for one in found])
 
 
@@ -275,10 +289,11 @@ async def change_entry(ctx: Context, code: str, body: EntryFields) -> EntryRow:
     """新增或修改派单目录的一条"""
     entry = Entry(code, body.subject, body.keywords, UnitId(body.unit), body.basis, body.duty_of)
     async with ctx.transaction() as tx:
-        await catalogue_store.save(tx, entry, ctx.now, active=body.active)
+        now = ctx.now
+        await catalogue_store.save(tx, entry, now, active=body.active, seen_at=body.seen_at)
         detail: dict[str, str | int | float | bool | None] = {"unit": body.unit, "active": body.active}
         await note(tx, Audited(ctx.actor, "catalogue.change", f"catalogue:{code}", detail=detail))
-    return _entry(entry)
+    return _entry(Line(entry, body.active, now))
 
 
 def _is_unit(ctx: Context) -> bool:
@@ -339,15 +354,20 @@ def _row(ctx: Context, kept: Kept) -> UnitRow:
         open_now=unit.open_at(ctx.now, ctx.services.rules.calendar),
         handlers=len(unit.handlers),
         principal=unit.principal,
-        people=[_person(one) for one in unit.people],
+        people=[_person(one, logins=ctx.has(*EDITORS) or ctx.actor.unit == unit.id) for one in unit.people],
         version=kept.version,
         **plain,
     )
 
 
-def _person(one: Person) -> PersonRow:
+def _person(one: Person, *, logins: bool) -> PersonRow:
     return PersonRow(
-        name=one.name, post=one.post, post_name=POST_NAMES[one.post], phone=one.phone, full_time=one.full_time
+        name=one.name,
+        post=one.post,
+        post_name=POST_NAMES[one.post],
+        phone=one.phone,
+        full_time=one.full_time,
+        login=one.login if logins else "",
     )
 
 
@@ -364,7 +384,8 @@ def _filing(one: Change, now: datetime) -> FilingRow:
     )
 
 
-def _entry(one: Entry) -> EntryRow:
+def _entry(line: Line) -> EntryRow:
+    one = line.entry
     return EntryRow(
         code=one.code,
         subject=one.subject,
@@ -372,4 +393,6 @@ def _entry(one: Entry) -> EntryRow:
         unit=one.unit,
         basis=one.basis,
         duty_of=one.duty_of,
+        active=line.active,
+        updated_at=line.updated_at,
     )

@@ -61,9 +61,9 @@ def test_settings_of_a_stack_are_whole_and_private(own: Stack) -> None:
     assert {path.stat().st_mode & 0o777 for path in private} == {0o600}
 
 
-@pytest.mark.parametrize("softphone", [False, True])
-async def test_asterisk_starts_without_a_warning(softphone: bool) -> None:
-    stack = Stack(new_folder("quiet"), Options(softphone=softphone), migrate=only_cel)
+@pytest.mark.parametrize("softphones", [frozenset(), frozenset({"8002", "8009"})], ids=["none", "two"])
+async def test_asterisk_starts_without_a_warning(softphones: frozenset[str]) -> None:
+    stack = Stack(new_folder("quiet"), Options(softphones=softphones, handset=bool(softphones)), migrate=only_cel)
     try:
         await stack.start()
         assert stack.asterisk.warnings() == []

@@ -68,7 +68,7 @@ async def test_a_refused_look_leaves_a_row_too_and_a_confidential_citizen_is_not
 async def test_a_confidential_file_is_exported_only_with_another_persons_approval(web: Web) -> None:
     plain, secret = await registered(web), await registered(web, confidential=True)
     made = await web.post("reviewer", f"/api/tickets/{plain['id']}/file")
-    assert made["watermark"].startswith("reviewer ")
+    assert made["watermark"].startswith("reviewer（reviewer）")
     assert "未经批准不得导出" in await refused(web, "reviewer", secret, "file")
     release = await web.post(
         "reviewer", f"/api/tickets/{secret['id']}/releases", {"kind": "export", "purpose": "纪委调阅"}

@@ -7,22 +7,17 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from callcenter import flow_dispatch, flow_tickets
-from callcenter import units as hub
+from callcenter import flow_dispatch
 from callcenter.db import Database
 from callcenter.sms.tables import sms_message
 from callcenter.tables import audit, handling_unit
 from callcenter.types import TicketId, UnitId
-from config.unit_loader import load_directory
 from tests.support import knowledge
-from tests.support.dispatching import person
+from tests.support.county import with_directory
 from tests.support.lives import FIELDS, ask, registered
 from tests.support.tickets import rules
 from tests.support.web import ALL_DAY, Web, serving, with_people
-from ticketing.dispatch import units_store
 from ticketing.dispatch.dispatching import DutyPersonNeeded
-from ticketing.dispatch.units import Post
-from ticketing.dispatch.units_store import PeopleChange
 from ticketing.dispatch.units_tables import unit_notice
 
 SUBJECT = "04.01"
@@ -32,20 +27,6 @@ SUBJECT = "04.01"
 async def web(db: Database, tmp_path: Path) -> AsyncIterator[Web]:
     async with serving(db, tmp_path) as one:
         yield await with_directory(await with_people(one))
-
-
-async def with_directory(web: Web) -> Web:
-    """The county's units, with somebody at the water company and on duty at housing."""
-    given = load_directory("longsheng", rules().policies[-1])
-    now = datetime.now(UTC)
-    async with web.db.transaction() as tx:
-        await hub.seed(tx, given.units, given.entries, now)
-        for one in given.units:
-            await hub.list_for_calls(tx, one)
-        people = (person("值班老赵", Post.DUTY, "13900139000"),)
-        change = PeopleChange(Post.DUTY, people, now.date())
-        await units_store.change_people(tx, UnitId("housing"), change, actor=flow_tickets.STORY, now=now, rules=rules())
-    return web
 
 
 async def test_suggestions_name_the_units_with_reasons_basis_and_the_department_in_between(web: Web) -> None:
@@ -67,6 +48,7 @@ async def test_two_hops_by_requests(web: Web) -> None:
         "dispatcher", "POST", f"/api/tickets/{ticket['id']}/dispatch", {"version": ticket["version"], "lead": "water"}
     )
     assert (straight.status, "由其主管部门转派" in straight.body["detail"]) == (422, True)
+    assert "县住房和城乡建设局" in straight.body["detail"]
     unknown = await web.ask(
         "dispatcher", "POST", f"/api/tickets/{ticket['id']}/dispatch", {"version": ticket["version"], "lead": "nobody"}
     )

@@ -169,3 +169,50 @@ async def test_a_wrong_year_is_told_in_chinese_with_the_line(web: Web) -> None:
     assert (await web.ask("agent", "GET", "/api/calendars/2090")).status == 404
     named = await web.ask("admin", "POST", "/api/calendars/2027", body)
     assert (named.status, named.body["title"]) == (422, "bad_name")
+
+
+async def test_a_preview_says_what_would_change_and_saves_nothing(web: Web) -> None:
+    async with web.db.transaction() as tx:
+        for kind in ("求助", "投诉"):
+            await running(tx, web.ground.rules, kind)
+    body = {
+        "kind": "year",
+        "year": 2027,
+        "source": "国务院办公厅关于2027年部分节假日安排的通知",
+        "holidays": {"2027-02-04": "春节", "2027-02-05": "春节", "2027-02-08": "春节"},
+        "makeup_workdays": {},
+        "reason": "国办发明电〔2026〕9号",
+    }
+    version = (await web.get("agent", "/api/calendars/2027"))["version"]
+    found = await web.post("admin", "/api/calendars/cn-2027/preview", body)
+    changes = {one["date"]: (one["before"], one["after"]) for one in found["changes"]}
+    assert changes["2027-02-04"] == ("workday", "holiday")
+    assert changes["2027-10-01"] == ("holiday", "workday")
+    assert (found["running"], found["looked"]) == (2, 2)
+    assert found["later"] >= 1
+    assert (await web.get("agent", "/api/calendars/2027"))["version"] == version
+    wrong = await web.ask(
+        "admin", "POST", "/api/calendars/cn-2027/preview", body | {"holidays": {"2026-02-04": "春节"}}
+    )
+    assert (wrong.status, wrong.code) == (422, "calendar_wrong")
+
+
+async def test_the_review_is_followed_to_its_end(web: Web) -> None:
+    async with web.db.transaction() as tx:
+        await running(tx, web.ground.rules)
+    job = await import_notice(web, LATER)
+    await web.calendars.refresh()
+    before = await web.get("admin", "/api/calendar-review")
+    assert (before["waiting"], before["later"]) == (1, 0)
+    await work(web).review(job)
+    after = await web.get("admin", "/api/calendar-review")
+    assert (after["waiting"], after["later"], after["kept"]) == (0, 1, 0)
+
+
+async def test_every_file_in_force_is_shown_with_the_names_of_its_days(web: Web) -> None:
+    await import_notice(web, LATER)
+    shown = {one["name"]: one for one in (await web.get("admin", "/api/calendar-notices"))["rows"]}
+    assert shown["cn-2026"]["makeup_workdays"]["2026-10-10"] == "国庆节"
+    assert (shown["cn-2027"]["imported"], shown["cn-2027"]["holidays"]["2027-02-04"]) == (True, "假")
+    assert (shown["cn-2028"]["provisional"], shown["cn-2028"]["holidays"]["2028-01-26"]) == (True, "春节")
+    assert shown["gx-sanyuesan"]["kind"] == "overlay"

@@ -9,6 +9,7 @@ from sqlalchemy import text
 
 from callcenter import commands
 from callcenter.ami import AmiClient
+from callcenter.call_facts import Situation
 from callcenter.command_runner import CommandRunner
 from callcenter.commands import Kind, State
 from callcenter.control import Control
@@ -16,8 +17,8 @@ from callcenter.db import Database
 from callcenter.tracker import Tracker
 from callcenter.types import Actor, CallId, PhoneNumber
 from tests.support.eventually import eventually
-from tests.support.fake_ami import Action, FakeAmi, error, success
-from tests.support.told import VAULT
+from tests.support.fake_ami import Action, FakeAmi, error, event, success
+from tests.support.told import VAULT, trace
 
 STORY = Actor("system", "story")
 ID = CallId("a-1763800000.12")
@@ -123,3 +124,64 @@ async def test_a_command_taken_in_a_commit_that_was_never_confirmed_is_nobodys(d
     result = await commands.result_of(db, lost)
     assert result is not None
     assert result.code == "restarted"
+
+
+# ---- an agent takes a call back to their telephone ----------------------------------------------------------------
+
+
+def in_a_talk(runner: CommandRunner) -> CallId:
+    """A recorded call up to where citizen and agent hear each other. Returns its id."""
+    for one in trace("taken-back"):
+        runner.tracker.take(one)
+        talking = [call.id for call in runner.tracker.calls.values() if call.situation == Situation.TALKING]
+        if talking:
+            return talking[0]
+    raise AssertionError("nobody talks in the trace")
+
+
+async def rejoin(db: Database, call_id: CallId, agent: str) -> int:
+    async with db.transaction() as tx:
+        args = {"agent": agent}
+        return await commands.ask(
+            tx, Kind.REJOIN, key=f"rejoin:{agent}", node="a", actor=STORY, call_id=call_id, args=args
+        )
+
+
+async def test_an_agent_is_rung_into_their_own_call_and_then_the_old_leg_ends(db: Database, fake: FakeAmi) -> None:
+    fake.answers["Originate"] = lambda action: (
+        success(action) + event("OriginateResponse", ("ActionID", action.id), ("Response", "Success"), ("Reason", "4"))
+    )
+    async with running(db, fake) as runner:
+        call_id = in_a_talk(runner)
+        await until_state(db, await rejoin(db, call_id, "8001"), State.DONE)
+    done = [action for action in fake.actions if action.name in ("Redirect", "Originate", "Hangup")]
+    assert [action.name for action in done] == ["Redirect", "Originate", "Redirect", "Hangup"]
+    aside, rung, back, ended = done
+    old = ended.get("Channel")
+    assert (aside.get("Channel"), aside.get("Context"), aside.get("ExtraChannel")) == (call_id, "hold", old)
+    assert (rung.get("Channel"), rung.get("ChannelId")) == ("PJSIP/8001", f"r-{call_id}-1")
+    assert (back.get("Channel"), back.get("Context")) == (call_id, "conf-citizen")
+
+
+async def test_nobody_takes_another_agents_call_back(db: Database, fake: FakeAmi) -> None:
+    async with running(db, fake) as runner:
+        command = await rejoin(db, in_a_talk(runner), "8002")
+        await until_state(db, command, State.FAILED)
+        result = await commands.result_of(db, command)
+    assert result is not None
+    assert result.code == "NothingLeft"
+    assert not [action for action in fake.actions if action.name in ("Redirect", "Originate", "Hangup")]
+
+
+async def test_a_ring_whose_end_nobody_knows_is_neither_repeated_nor_is_the_old_leg_ended(
+    db: Database, fake: FakeAmi
+) -> None:
+    def cut(action: Action) -> bytes:
+        fake.cut()
+        return b""
+
+    fake.answers["Originate"] = cut
+    async with running(db, fake) as runner:
+        await until_state(db, await rejoin(db, in_a_talk(runner), "8001"), State.UNKNOWN)
+    assert len(fake.named("Originate")) == 1
+    assert fake.named("Hangup") == []

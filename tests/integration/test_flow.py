@@ -4,15 +4,16 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from sqlalchemy import Table, select
+from sqlalchemy import Table, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from callcenter import missed
+from callcenter.agents import Desired
 from callcenter.call_events import LegSeen
 from callcenter.commands import Kind
 from callcenter.db import Database
-from callcenter.tables import agent, call, call_command, call_event, leg, missed_call, talk
-from callcenter.types import AgentId, CallId, PhoneNumber
+from callcenter.tables import agent, agent_event, call, call_command, call_event, leg, missed_call, talk
+from callcenter.types import AgentId, CallId, Party, PhoneNumber
 from tests.support.told import NINE, VAULT, lost, tell, trace, with_agents, with_call
 from ticketing.tables import ticket
 
@@ -25,6 +26,8 @@ STORIES = (
     "hung-up-in-menu",
     "next-agent-answers",
     "supervisor-listens",
+    "taken-back",
+    "taken-back-in-vain",
     "three-party",
     "unit-busy",
 )
@@ -90,6 +93,8 @@ LEFT: Sequence[tuple[str, str, list[str]]] = (
     ("unit-busy", "the agent's leg in the conference is ended", [Kind.TAP, Kind.END_OTHERS]),
     ("citizen-hangs-up", "the queue's bridge ends by itself", [Kind.TAP]),
     ("abandoned", "nobody to end", []),
+    ("taken-back", "the end of the leg that was left behind strands nobody", [Kind.TAP, Kind.END_OTHERS]),
+    ("taken-back-in-vain", "back to the queue", [Kind.TAP, Kind.REQUEUE]),
 )
 
 
@@ -100,6 +105,19 @@ async def test_what_is_asked_of_asterisk_when_somebody_leaves(
     await with_agents(tx, "8001", "8002")
     await tell(tx, story)
     assert [kind for kind, _ in await commands(tx)] == asked, why
+
+
+@pytest.mark.parametrize("story", ["taken-back", "taken-back-in-vain"])
+async def test_after_work_begins_when_the_agents_last_leg_has_ended(tx: AsyncConnection, story: str) -> None:
+    await with_agents(tx, "8001", "8002")
+    await tx.execute(update(agent).values(desired=Desired.READY))
+    shown = await tell(tx, story)
+    legs = (await tx.execute(select(leg).where(leg.c.party == Party.AGENT, leg.c.who == "8001"))).all()
+    assert len(legs) == 2
+    noted = select(agent_event.c.at).where(agent_event.c.agent_id == "8001", agent_event.c.kind == Desired.WRAP_UP)
+    assert (await tx.execute(noted)).scalars().all() == [max(one.ended_at for one in legs)]
+    left = [event.data["moved"] for event in shown if event.kind == "call.left" and event.data["party"] == "agent"]
+    assert left[:2] == [True, False]
 
 
 async def test_a_promised_call_back_is_in_the_ledger_as_promised(tx: AsyncConnection) -> None:

@@ -13,6 +13,7 @@ from callcenter.types import CallId, ChannelId, Party, TicketId
 from recordings.audio import sha256
 from recordings.recording import name_of
 from tests.support.cel_lines import CALL, Log
+from tests.support.custody import custody_for_tests
 from tests.support.spoken import tone, write_sln
 from tests.support.tickets import AGENT, DISPATCHER, FIELDS, MONDAY, SYSTEM, WATER, rules
 from ticketing import commands, service
@@ -51,7 +52,8 @@ async def book(tx: AsyncConnection, tmp_path: Path) -> Book:
     ticket = (await service.open_draft(tx, actor=SYSTEM, now=MONDAY, rules=rules(), call_id=CALL)).ticket.id
     for actor, detail in ((AGENT, commands.Register(FIELDS, "来电人直接拨打")), (DISPATCHER, commands.Dispatch(WATER))):
         await service.carry_out(tx, ticket, detail, actor=actor, now=MONDAY, rules=rules())
-    kept = Book(tx, invariants.Ground(rules(), spool, log.path, "a", NOW), log, ticket)
+    ground = invariants.Ground(rules(), spool, log.path, "a", NOW, custody=custody_for_tests(spool))
+    kept = Book(tx, ground, log, ticket)
     began, ended = NOW - timedelta(minutes=9), NOW - timedelta(minutes=5)
     await add_call(kept, CALL, began, ended)
     file = write_sln(spool / name_of(CALL, Party.CITIZEN, CITIZEN).name, tone(4))
@@ -205,7 +207,7 @@ SPOILT = [
         "I14",
         """INSERT INTO recording_object (recording_id, name, path, custody, codec, cipher, key_id, wrapped_key,
                                          sealed_bytes, sealed_sha256, stored_at)
-           SELECT id, gen_random_uuid(), 'x.ccr', 'stored', 'raw', 'aes-256-gcm', 'k', 'w', 9, repeat('0', 64), now()
+           SELECT id, gen_random_uuid(), 'a/b/x', 'stored', 'raw', 'aes-256-gcm', 'k', 'w', 9, repeat('0', 64), now()
            FROM recording;
            INSERT INTO recording_trouble (recording_id, place, trouble, why)
            SELECT id, 'store', 'absent', 'there is no second place' FROM recording""",
@@ -230,6 +232,15 @@ SPOILT = [
                ENABLE ALWAYS TRIGGER recording_object_ticket_guard""",
         "is deleted, and no certificate says so",
         id="deleted-without-a-certificate",
+    ),
+    pytest.param(
+        "I16",
+        """INSERT INTO attachment_object (name, path, place, sha256, plain_bytes, cipher, key_id, wrapped_key,
+                                          sealed_bytes, sealed_sha256, prepared_at, stored_at)
+           VALUES (gen_random_uuid(), 'attachment/x.sealed', 'stored', repeat('0', 64), 9, 'aes-256-gcm', 'k', 'w', 9,
+                   repeat('0', 64), now(), now())""",
+        "has no bytes in",
+        id="attachment-lost",
     ),
 ]
 

@@ -140,7 +140,7 @@ async def test_two_words_that_share_a_number_show_nothing_wrong(tx: AsyncConnect
 async def test_pages_run_over_months_newest_first(tx: AsyncConnection) -> None:
     mine = [await registered(tx, SAID, MONDAY + timedelta(days=23 * n)) for n in range(8)]
     seen: list[TicketId] = []
-    after: TicketId | None = None
+    after: str | None = None
     while True:
         page = await find(tx, Filter(text="停水"), actor=AGENT, limit=3, after=after)
         seen += [ticket.id for ticket in page.tickets]

@@ -302,7 +302,7 @@ async def test_a_list_shows_the_deadline_in_force_once(tx: AsyncConnection) -> N
 async def test_the_ringing_screen_shows_earlier_tickets_but_no_drafts(tx: AsyncConnection) -> None:
     ticket_id = await at_unit(tx)
     await opened(tx)
-    (earlier,) = await earlier_tickets(tx, CALLER)
+    (earlier,) = await earlier_tickets(tx, CALLER, AGENT)
     assert (earlier.id, earlier.state_name, earlier.opened_on) == (ticket_id, "办理中", "2026-06-01")
 
 

@@ -131,3 +131,17 @@ async def test_a_unit_keeps_at_least_one_handler(tx: AsyncConnection) -> None:
     nobody = PeopleChange(Post.HANDLER, (), date(2026, 6, 1))
     with pytest.raises(GuardFailed, match="至少1名具办人员"):
         await units_store.change_people(tx, HOUSING, nobody, actor=HOUSING_MAN, now=MONDAY, rules=rules_of("mengcheng"))
+
+
+async def test_two_who_edit_one_line_of_the_catalogue_do_not_lose_a_change(tx: AsyncConnection) -> None:
+    await seeded(tx)
+    seen = next(line for line in await catalogue_store.lines(tx) if line.entry.code == "P-WATER")
+    mine = replace(seen.entry, keywords=("停水", "爆管"))
+    await catalogue_store.save(tx, mine, MONDAY + HOUR, seen_at=seen.updated_at)
+    with pytest.raises(catalogue_store.EntryChanged):
+        await catalogue_store.save(tx, seen.entry, MONDAY + 2 * HOUR, seen_at=seen.updated_at)
+    await catalogue_store.save(tx, mine, MONDAY + 3 * HOUR, active=False)
+    codes = {line.entry.code for line in await catalogue_store.lines(tx)}
+    kept = next(line for line in await catalogue_store.lines(tx, all_of_them=True) if line.entry.code == "P-WATER")
+    assert "P-WATER" not in codes
+    assert (kept.active, kept.entry.keywords) == (False, ("停水", "爆管"))

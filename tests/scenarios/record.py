@@ -228,6 +228,30 @@ async def agent_vanishes_in_a_consult(story: Story, _: Tape) -> CallId:
     return talk.call_id
 
 
+async def taken_back(story: Story, _: Tape) -> CallId:
+    talk = await story.talk()
+    await story.done(Kind.SET_ASIDE, talk.call_id, agent=FIRST)
+    await talk.citizen.until_hears(Sound.MUSIC, within_s=SOON_S)
+    await story.done(Kind.REJOIN, talk.call_id, agent=FIRST)
+    again = await story.first.next_call(SOON_S)
+    await talk.agent.until_ended(SOON_S)
+    await again.until_hears(Sound.CITIZEN, within_s=SOON_S)
+    await story.done(Kind.HANG_UP, talk.call_id)
+    return talk.call_id
+
+
+async def taken_back_in_vain(story: Story, _: Tape) -> CallId:
+    talk = await story.talk()
+    story.first.answering = BUSY
+    await story.wish(SECOND, Desired.READY)
+    await story.until_seen(SECOND, "idle")
+    await story.command(Kind.REJOIN, talk.call_id, agent=FIRST)
+    takes_over = await story.second.next_call(SOON_S)
+    await talk.citizen.until_hears(Sound.SECOND, within_s=SOON_S)
+    takes_over.hang_up()
+    return talk.call_id
+
+
 async def supervisor_listens(story: Story, _: Tape) -> CallId:
     talk = await story.talk()
     await story.done(Kind.LISTEN, talk.call_id, supervisor=BOSS)
@@ -286,6 +310,14 @@ STORIES: dict[str, tuple[str, Callable[[Story, Tape], Awaitable[CallId]]]] = {
     "agent-vanishes": (
         "The agent is gone in a consult; back to the queue, another agent.",
         agent_vanishes_in_a_consult,
+    ),
+    "taken-back": (
+        "The agent's page is gone, the citizen hears music; the agent's telephone takes the call back.",
+        taken_back,
+    ),
+    "taken-back-in-vain": (
+        "The telephone that is to take the call back is busy; back to the queue, another agent.",
+        taken_back_in_vain,
     ),
     "supervisor-listens": ("A supervisor listens, barges in and stops.", supervisor_listens),
     "called-back": ("An agent calls a citizen back, who answers.", called_back),

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, async_playwright
+from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, async_playwright, expect
 
 from callcenter.web.context import COOKIE
 
@@ -27,6 +27,7 @@ FLAGS = (
 DESKTOP: Any = {"width": 1440, "height": 900}
 TELEPHONE: Any = {"width": 390, "height": 844}
 WITHIN_MS = 15_000
+expect.set_options(timeout=WITHIN_MS)
 WATCH = """
 window.__violations = [];
 addEventListener('securitypolicyviolation', (e) => window.__violations.push(`${e.violatedDirective} ${e.blockedURI}`));
@@ -40,8 +41,10 @@ class Seen:
     wrong: list[str] = field(default_factory=list)
 
     def console(self, message: ConsoleMessage) -> None:
-        # An answer of the API with an error status is told by the browser as well; the page shows its sentence.
-        if message.type == "error" and "Failed to load resource" not in message.text:
+        # An answer of the API with an error status, and a server that is away, are told by the browser as well;
+        # the page shows its sentence.
+        by_browser = ("Failed to load resource", "WebSocket connection to ")
+        if message.type == "error" and not any(words in message.text for words in by_browser):
             self.wrong.append(f"console: {message.text}")
 
 
@@ -100,7 +103,14 @@ async def chromium(*flags: str, env: Mapping[str, str] | None = None) -> AsyncIt
         await browser.close()
 
 
+async def choose(page: Page, label: str, option: str) -> None:
+    """Take an option of the selection named `label`, as a person does with a mouse."""
+    # The placeholder lies over the field and hands the click on to it.
+    await page.get_by_role("combobox", name=label).click(force=True)
+    await page.get_by_role("option", name=option).click()
+
+
 def console_folder() -> Path | None:
     """The built console under test: CONSOLE_DIST, else the one set-up built."""
-    named = os.environ.get("CONSOLE_DIST", "")
+    named = os.environ.get("CONSOLE_DIR") or os.environ.get("CONSOLE_DIST", "")
     return Path(named) if named else None

@@ -3,7 +3,10 @@
 from datetime import UTC, datetime
 from typing import Any
 
+from callcenter.types import TicketId
 from tests.support.web import PHONE, Web
+from ticketing.aftercare import followup, surveys
+from ticketing.aftercare.survey_words import Accepted, Submitting
 from ticketing.clocks import local_day
 
 FIELDS: dict[str, Any] = {
@@ -57,3 +60,12 @@ async def handling(web: Web, **fields: Any) -> dict[str, Any]:
 
 async def surveying(web: Web, **fields: Any) -> dict[str, Any]:
     return await ask(web, "unit", await handling(web, **fields), "reply", contents=reply_contents())
+
+
+async def asked_by_message(web: Web, ticket: dict[str, Any]) -> None:
+    """The survey's message has gone out to the citizen."""
+    now = datetime.now(UTC)
+    async with web.db.transaction() as tx:
+        kept = await surveys.of_round(tx, TicketId(ticket["id"]), ticket["round"])
+        assert kept is not None
+        await followup.tell(tx, kept.id, [Submitting(now), Accepted(now)], rules=web.ground.rules)

@@ -110,7 +110,9 @@ class Story:
         self.first = hotline.agent_phone(FIRST, tone(Sound.AGENT), picks_up_after_s=0.1)
         self.second = hotline.agent_phone(SECOND, tone(Sound.SECOND), picks_up_after_s=0.1)
         self.boss = hotline.agent_phone(BOSS, tone(Sound.SUPERVISOR), picks_up_after_s=0.1)
-        self.phones = (self.carrier, self.unit, self.first, self.second, self.boss)
+        played = (self.carrier, self.unit, self.first, self.second, self.boss)
+        # A telephone that is a browser is not played.
+        self.phones = tuple(phone for phone in played if phone.user not in hotline.stack.options.softphones)
         self.vault = Vault(hotline.stack.secrets.vault_key)
         self._callers = itertools.count(13_900_000_001)
         self._keys = itertools.count(1)
@@ -324,15 +326,23 @@ class Story:
 
 
 @asynccontextmanager
-async def story_for_tests(name: str, *, parts: tuple[str, ...] = PARTS) -> AsyncIterator[Story]:
-    """A hotline of this module's own, stopped and removed at the end."""
+async def story_for_tests(
+    name: str, *, parts: tuple[str, ...] = PARTS, softphones: frozenset[str] = frozenset(), ring_s: int = RING_S
+) -> AsyncIterator[Story]:
+    """A hotline of this module's own, stopped and removed at the end. softphones: extensions that are browsers."""
     with tempfile.TemporaryDirectory() as folder:
         write_prompts(Path(folder))
-        options = Options(prompts_dir=Path(folder), sms_all_day=True, wrap_up_s=1.0)
+        options = Options(
+            prompts_dir=Path(folder),
+            sms_all_day=True,
+            wrap_up_s=1.0,
+            softphones=softphones,
+            handset=bool(softphones),
+        )
         hotline = Hotline(new_folder(name), options, processes=parts)
         try:
             await hotline.start()
-            await shorten(hotline)
+            await shorten(hotline, ring_s)
             async with Story(hotline).open() as story:
                 yield story
         finally:
@@ -340,13 +350,13 @@ async def story_for_tests(name: str, *, parts: tuple[str, ...] = PARTS) -> Async
             await hotline.stack.remove()
 
 
-async def shorten(hotline: Hotline) -> None:
+async def shorten(hotline: Hotline, ring_s: int = RING_S) -> None:
     """This Asterisk plays a tone as hold music and rings an agent for two seconds, not fifteen."""
     asterisk = hotline.stack.asterisk
     hold_tone(asterisk.home / "music" / "hold.wav")
     queues = asterisk.home / "etc" / "queues.conf"
     queues.write_text(
-        queues.read_text(encoding="utf-8").replace("timeout = 15", f"timeout = {RING_S}"), encoding="utf-8"
+        queues.read_text(encoding="utf-8").replace("timeout = 15", f"timeout = {ring_s}"), encoding="utf-8"
     )
     for command in ("moh reload", "queue reload parameters"):
         await asterisk.cli(command)

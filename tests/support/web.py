@@ -16,12 +16,15 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from yarl import URL
 
 from callcenter import accounts, flow_tickets
-from callcenter.app import shipped_rules
+from callcenter.app import MADE_PROMPTS, notices, policy_page, regulations, shipped_rules
 from callcenter.board import Board
 from callcenter.calendars import CalendarKeeper, CalendarRefused
+from callcenter.citizen.open311 import Keys as Open311Keys
 from callcenter.db import Database
+from callcenter.installation import Installation
 from callcenter.reports.orders import ReportDesk
 from callcenter.sms.hours import SendHours
+from callcenter.softphones import Softphones
 from callcenter.tables import call, handling_unit
 from callcenter.types import AgentId, CallId, IdentityId, PhoneNumber, Role, UnitId
 from callcenter.upstream import UpstreamLink
@@ -30,15 +33,19 @@ from callcenter.web import live, passwords, server
 from callcenter.web.context import Services
 from callcenter.web.groups import GROUPS
 from config.calendar_loader import load_calendar
+from config.menu_loader import load_menus
+from config.prefill_loader import load_prefill
 from config.problems import ConfigWrong
 from config.report_kit import load_kit
 from config.sms_loader import load_sms
 from recordings.custody.ground import Ground as Custody
+from recordings.models import demo_model
 from tests.support.custody import custody_for_tests
 from tests.support.tickets import rules
 from ticketing.appraisal.reports import ReportKit
 from ticketing.clocks import Calendar
 from ticketing.policy import Rules
+from ticketing.prefill.data import Subject
 
 PASSWORD = "Zhengfu-12345!"
 NOBODY_THERE = "unix:///nonexistent/callcenter-tests/valkey.sock"
@@ -75,8 +82,9 @@ class Answer:
 
     @property
     def code(self) -> str:
-        """The problem's code, `` when it went well."""
-        return str(self.body.get("title", "")) if self.status >= 400 else ""
+        """The problem's code, `` when it went well, or is told to a person as a page."""
+        problem = self.status >= 400 and "problem+json" in self.headers.get("Content-Type", "")
+        return str(self.body.get("title", "")) if problem else ""
 
     def anonymous(self) -> tuple[int, bytes]:
         """Without what names this very request."""
@@ -146,10 +154,12 @@ async def serving(
     shipped: Rules | None = None,
     upstream: UpstreamLink | None = None,
     page: Path | None = None,
+    softphones: Softphones | None = None,
+    open311: Open311Keys | None = None,
 ) -> AsyncIterator[Web]:
     """The application on a free port of the loopback. shipped: of another region; upstream: a platform above.
 
-    page: the built console, default: the one set-up built.
+    page: the built console, default: the one set-up built; open311: partners who may post.
     """
     vault, board = Vault("5a" * 32), Board(board_url)
     custody = custody_for_tests(spool)
@@ -169,8 +179,14 @@ async def serving(
         custody=custody,
         archive=spool / "archive",
         regulation=shipped_rules,
+        pages=policy_page,
+        regulations=regulations(),
         upstream=upstream,
+        softphones=softphones,
         reports=ReportDesk(_kit(), spool / "reports"),
+        open311=open311 or Open311Keys({}),
+        subjects=_subjects(),
+        installation=_installation(),
     )
     app = server.build(services, GROUPS, page)
     hub = app[live.HUB] = live.LiveHub(board)
@@ -186,6 +202,19 @@ def _compose(imported: Mapping[str, str]) -> Calendar:
         return load_calendar(rules().policies[-1].calendar.overlays, imported=imported)
     except ConfigWrong as wrong:
         raise CalendarRefused(str(wrong)) from None
+
+
+@cache
+def _subjects() -> tuple[Subject, ...]:
+    return load_prefill("longsheng").subjects
+
+
+@cache
+def _installation() -> Installation:
+    menus, folder = load_menus(), demo_model().parent
+    return Installation(
+        menus.by_script, menus.prompts, MADE_PROMPTS, demo_model(), folder, live_words=True, notices=notices
+    )
 
 
 @cache

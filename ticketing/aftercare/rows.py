@@ -31,7 +31,7 @@ async def _contact_noted(
     tx: AsyncConnection, _: Ticket, after: Ticket, detail: NoteContact, context: Context
 ) -> tuple[Fact, ...]:
     if detail.purpose is Purpose.FOLLOW_UP:
-        await _keep_budget(tx, after, detail, context)
+        await keep_budget(tx, after, detail, context)
     await _add_contact(tx, after, detail, context)
     if detail.purpose is Purpose.FOLLOW_UP and after.followed_up_at is not None:
         await records.end_tasks(tx, after, context, ("unit_follow_up",), detail.told)
@@ -56,8 +56,11 @@ async def _add_contact(tx: AsyncConnection, ticket: Ticket, detail: NoteContact,
     await tx.execute(row)
 
 
-async def _keep_budget(tx: AsyncConnection, ticket: Ticket, detail: NoteContact, context: Context) -> None:
-    """Asked too often, about this ticket or within a day: only with a reason. Source: default (回访扰民)."""
+async def keep_budget(tx: AsyncConnection, ticket: Ticket, detail: NoteContact, context: Context) -> None:
+    """Asked too often, about this ticket or within a day: only with a reason. Source: default (回访扰民).
+
+    Raises GuardFailed with the article.
+    """
     reach = context.policy.reach
     if reach is None or detail.over_reason.strip():
         return

@@ -31,6 +31,8 @@ ASKED_IN: dict[Gate, frozenset[State]] = {
     Gate.REPORT: WITH_A_UNIT,
 }
 """Where 提请签批 may ask for which gate; sign-off and termination have commands of their own."""
+REASONED = frozenset({Gate.REPORT, Gate.SCOPE})
+"""Gates nobody passes on to without saying why."""
 SIGNED_IN: dict[Gate, frozenset[State]] = {
     Gate.BEFORE_DISPATCH: frozenset({State.AWAITING_APPROVAL}),
     Gate.SCOPE: frozenset({State.AWAITING_APPROVAL}),
@@ -129,6 +131,14 @@ def gate_rule(ticket: Ticket, gate: Gate, policy: Policy) -> GateRule | None:
     return policy.approval.rule(gate, ticket.case) if policy.approval else None
 
 
+def askable(ticket: Ticket, policy: Policy) -> tuple[GateRule, ...]:
+    """The signatures somebody could ask for now; what speaks against each is said when it is asked."""
+    if ticket.approval:
+        return ()
+    here = (gate_rule(ticket, gate, policy) for gate, states in ASKED_IN.items() if ticket.state in states)
+    return tuple(rule for rule in here if rule is not None and rule.rule_id not in ticket.cleared)
+
+
 def missing_before_dispatch(ticket: Ticket, policy: Policy) -> GateRule | None:
     """The signatures this ticket still needs before anybody may dispatch it in this round."""
     rule = gate_rule(ticket, Gate.BEFORE_DISPATCH, policy)
@@ -187,7 +197,7 @@ def approval_askable(ticket: Ticket, detail: AskApproval, context: Context) -> N
         # Both run beside the work; a report must not quietly withdraw the other.
         other = GATE_NAMES[Gate(ticket.approval)]
         raise GuardFailed.by(f"「{other}」正在签批,请待其完成后再提请「{gate}」。", rule.basis)
-    if detail.gate in (Gate.REPORT, Gate.SCOPE) and not detail.reason.strip():
+    if detail.gate in REASONED and not detail.reason.strip():
         raise GuardFailed.by(f"提请「{gate}」须写明情况和理由。", rule.basis)
 
 

@@ -1,6 +1,7 @@
 """The dispatch catalogue and what was learnt from dispatches, in the database."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -13,7 +14,7 @@ from ticketing.dispatch import units_store
 from ticketing.dispatch import units_tables as t
 from ticketing.dispatch.catalogue import DutyOf, Entry, Experience, Suggestion, suggest
 from ticketing.dispatch.rules import DispatchRules
-from ticketing.record import Ticket
+from ticketing.record import Refused, Ticket
 
 _table, _past = t.dispatch_catalogue, t.dispatch_experience
 COUNTS = ("accepted", "returned", "refused_returns", "ruled")
@@ -25,6 +26,29 @@ async def entries(tx: AsyncConnection) -> tuple[Entry, ...]:
     return tuple(_entry(row) for row in await tx.execute(query))
 
 
+@dataclass(frozen=True, slots=True)
+class Line:
+    """An entry as it is kept. updated_at: give it back with a change."""
+
+    entry: Entry
+    active: bool
+    updated_at: datetime
+
+
+class EntryChanged(Refused):
+    """Somebody else changed the line meanwhile; read it again, then decide again."""
+
+    def __init__(self) -> None:
+        super().__init__("派单目录的这一条刚刚被他人修改,本次操作没有保存。请核对最新内容后再操作。")
+
+
+async def lines(tx: AsyncConnection, *, all_of_them: bool = False) -> tuple[Line, ...]:
+    """Lines by code; all_of_them: those out of force too."""
+    query = select(_table).order_by(_table.c.code)
+    rows = await tx.execute(query if all_of_them else query.where(_table.c.active))
+    return tuple(Line(_entry(row), row.active, row.updated_at) for row in rows)
+
+
 async def seed(tx: AsyncConnection, listed: Iterable[Entry], now: datetime) -> None:
     """Make the catalogue say what the configuration says; lines people edited stay."""
     given = tuple(listed)
@@ -34,9 +58,15 @@ async def seed(tx: AsyncConnection, listed: Iterable[Entry], now: datetime) -> N
     await tx.execute(update(_table).where(gone).values(active=False))
 
 
-async def save(tx: AsyncConnection, entry: Entry, now: datetime, *, active: bool = True) -> None:
-    """A line as a person wrote it. Raises UnitNotFound."""
+async def save(
+    tx: AsyncConnection, entry: Entry, now: datetime, *, active: bool = True, seen_at: datetime | None = None
+) -> None:
+    """A line as a person wrote it. seen_at: the line's time as they saw it. Raises UnitNotFound, EntryChanged."""
     await units_store.one(tx, entry.unit)
+    current = select(_table.c.updated_at).where(_table.c.code == entry.code).with_for_update()
+    kept = (await tx.execute(current)).scalar_one_or_none()
+    if seen_at is not None and kept != seen_at:
+        raise EntryChanged
     await _put(tx, entry, now, edited=True, active=active)
 
 

@@ -4,7 +4,7 @@ The table's guards see a ticket alone; these see what the database knows of unit
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from callcenter.types import UnitId
 from ticketing.commands import Dispatch
@@ -44,12 +44,20 @@ class Ruling:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What the database knows: the units named (those it has), the catalogue, earlier returns, the ruling."""
+    """What the database knows: the units named (those it has), the catalogue, earlier returns, the ruling.
+
+    names: of every unit a sentence may speak of.
+    """
 
     units: Mapping[UnitId, Unit]
     entries: tuple[Entry, ...] = ()
     returned_by: frozenset[UnitId] = frozenset()
     ruling: Ruling | None = None
+    names: Mapping[UnitId, str] = field(default_factory=dict)
+
+    def name(self, unit: UnitId) -> str:
+        """What it is called; its id where nobody knows."""
+        return self.names.get(unit, unit)
 
 
 def check(ticket: Ticket, detail: Dispatch, known: Known, policy: Policy) -> None:
@@ -62,7 +70,7 @@ def check(ticket: Ticket, detail: Dispatch, known: Known, policy: Policy) -> Non
     lead = known.units.get(detail.lead)
     if rules is not None:
         _has_handler(lead, rules)
-        _by_its_authority(lead, rules)
+        _by_its_authority(lead, known, rules)
         _basis_named(detail, lead, known, rules)
     _as_ruled(detail, known, rules)
     _not_again(detail, known)
@@ -123,11 +131,12 @@ def not_by_the_accused(ticket: Ticket, names: frozenset[str], policy: Policy) ->
         raise GuardFailed.by("您是本工单的被反映人,不能办理。请交由单位其他人员办理。", basis)
 
 
-def _by_its_authority(lead: Unit | None, rules: DispatchRules) -> None:
+def _by_its_authority(lead: Unit | None, known: Known, rules: DispatchRules) -> None:
     """Companies and institutions get their tickets from the department above them. Source: LS-090."""
     if lead is None or rules.two_hop is None or lead.kind is not UnitKind.ENTERPRISE or lead.parent is None:
         return
-    raise GuardFailed.by(f"{lead.name}是企事业单位,由其主管部门转派。请派给主管部门({lead.parent})。", rules.two_hop)
+    above = known.name(lead.parent)
+    raise GuardFailed.by(f"{lead.name}是企事业单位,由其主管部门转派。请派给主管部门({above})。", rules.two_hop)
 
 
 def _basis_named(detail: Dispatch, lead: Unit | None, known: Known, rules: DispatchRules) -> None:
@@ -153,7 +162,7 @@ def _as_ruled(detail: Dispatch, known: Known, rules: DispatchRules | None) -> No
     if ruling is None or detail.lead == ruling.lead:
         return
     basis = rules.dispute.ruling_basis if rules and rules.dispute else Basis()
-    raise GuardFailed.by(f"本工单职责已裁定由{ruling.lead}主办,须按裁定派单。", basis)
+    raise GuardFailed.by(f"本工单职责已裁定由{known.name(ruling.lead)}主办,须按裁定派单。", basis)
 
 
 def _not_again(detail: Dispatch, known: Known) -> None:
@@ -171,7 +180,7 @@ def _not_to_a_township(ticket: Ticket, detail: Dispatch, lead: Unit | None, know
     if entry is None or entry.duty_of is not DutyOf.DEPARTMENT:
         return
     raise GuardFailed(
-        f"按派单目录{entry.code}({entry.basis}),本事项属于部门职责,不能直接派给乡镇(街道)。请派{entry.unit};确需属地办理的,请写明理由。"
+        f"按派单目录{entry.code}({entry.basis}),本事项属于部门职责,不能直接派给乡镇(街道)。请派{known.name(entry.unit)};确需属地办理的,请写明理由。"
     )
 
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import and_, select
+from sqlalchemy import RowMapping, and_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from callcenter.types import TicketId
@@ -11,6 +11,7 @@ from ticketing import store, tables
 from ticketing.clocks import DeadlineKind
 from ticketing.commands import AskReturn
 from ticketing.dispatch.catalogue import goes_first, queue_key
+from ticketing.dispatch.rules import DispatchRules
 from ticketing.policy import Rules
 from ticketing.record import Ticket
 from ticketing.words import State
@@ -22,11 +23,13 @@ _ticket, _deadline, _return = tables.ticket, tables.ticket_deadline, tables.tick
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """A ticket at the dispatcher's desk. first: goes before all others."""
+    """A ticket at the dispatcher's desk. first: goes before all others. rule: of its dispatch limit, `` without one."""
 
     ticket: Ticket
     due_at: datetime | None
     first: bool
+    provisional: bool = False
+    rule: str = ""
 
 
 async def asked(tx: AsyncConnection, ticket_id: TicketId) -> AskReturn | None:
@@ -44,15 +47,29 @@ async def waiting(tx: AsyncConnection, rules: Rules) -> tuple[Waiting, ...]:
         _deadline.c.met_at.is_(None),
         _deadline.c.ended_at.is_(None),
     )
-    query = select(_ticket, _deadline.c.due_at.label("dispatch_due_at")).outerjoin(_deadline, open_one)
-    rows = (await tx.execute(query.where(_ticket.c.state.in_(WAITING)).order_by(_ticket.c.id).limit(MOST))).mappings()
-    found = [(store.value_of(row), row["dispatch_due_at"]) for row in rows]
-
-    def key(one: tuple[Ticket, datetime | None]) -> tuple[bool, bool, float, str]:
-        ticket, due = one
-        return queue_key(ticket, due, rules.of(ticket.policy_id, ticket.policy_version).dispatching)
-
-    return tuple(
-        Waiting(ticket, due, goes_first(ticket, rules.of(ticket.policy_id, ticket.policy_version).dispatching))
-        for ticket, due in sorted(found, key=key)
+    clock = (
+        _deadline.c.due_at.label("dispatch_due_at"),
+        _deadline.c.provisional.label("dispatch_provisional"),
+        _deadline.c.rule.label("dispatch_rule"),
     )
+    query = select(_ticket, *clock).outerjoin(_deadline, open_one).where(_ticket.c.state.in_(WAITING))
+    # The most pressing first here too: what does not fit below the bound must not be what is due next.
+    pressing = (_ticket.c.urgent.desc(), _deadline.c.due_at.asc().nulls_last(), _ticket.c.id)
+    rows = (await tx.execute(query.order_by(*pressing).limit(MOST))).mappings()
+    found = [_waiting(row, rules) for row in rows]
+
+    def key(one: Waiting) -> tuple[bool, bool, float, str]:
+        return queue_key(one.ticket, one.due_at, _dispatching(one.ticket, rules))
+
+    return tuple(sorted(found, key=key))
+
+
+def _waiting(row: RowMapping, rules: Rules) -> Waiting:
+    ticket = store.value_of(row)
+    first = goes_first(ticket, _dispatching(ticket, rules))
+    provisional, rule = bool(row["dispatch_provisional"]), row["dispatch_rule"] or ""
+    return Waiting(ticket, row["dispatch_due_at"], first, provisional, rule)
+
+
+def _dispatching(ticket: Ticket, rules: Rules) -> DispatchRules | None:
+    return rules.of(ticket.policy_id, ticket.policy_version).dispatching

@@ -21,6 +21,7 @@ from ticketing.dispatch.dispatching import (
     not_the_accused,
     warned,
 )
+from ticketing.dispatch.units_tables import unit as unit_table
 from ticketing.facts import Fact
 from ticketing.record import Context, GuardFailed, Ticket
 
@@ -31,13 +32,21 @@ async def known_of(tx: AsyncConnection, ticket: Ticket, units: Iterable[UnitId])
     """What the database knows for a dispatch of this ticket to these units."""
     kept = await units_store.load(tx, list(units))
     entries = matching(await catalogue_store.entries(tx), ticket)
+    ruling = await disputes_rows.ruling_of(tx, ticket.id)
+    spoken_of = {entry.unit for entry in entries} | {one.unit.parent for one in kept.values() if one.unit.parent}
     gone = select(_return.c.unit).where(_return.c.ticket_id == ticket.id, _return.c.state == "granted")
     return Known(
         units={unit: one.unit for unit, one in kept.items()},
         entries=entries,
         returned_by=frozenset(UnitId(unit) for unit in (await tx.execute(gone)).scalars()),
-        ruling=await disputes_rows.ruling_of(tx, ticket.id),
+        ruling=ruling,
+        names=await _names(tx, spoken_of | ({ruling.lead} if ruling else set())),
     )
+
+
+async def _names(tx: AsyncConnection, units: Iterable[UnitId]) -> dict[UnitId, str]:
+    query = select(unit_table.c.id, unit_table.c.name).where(unit_table.c.id.in_(list(units)))
+    return {UnitId(unit): name for unit, name in await tx.execute(query)}
 
 
 async def checked(

@@ -1,5 +1,6 @@
 """Accountability cases in the database: opening, evidence, steps, the end, counts. The caller's transaction."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -95,9 +96,16 @@ async def load(tx: AsyncConnection, case_id: int, *, lock: bool = False, scope: 
     row = (await tx.execute(query.with_for_update() if lock else query)).one_or_none()
     if row is None:
         raise CaseNotFound
-    s = accountability_step.c
-    steps = (await tx.execute(select(accountability_step).where(s.case_id == case_id).order_by(s.id))).all()
-    return _case(row, tuple(Step(one.rung, one.at, one.by, one.note, tuple(one.recipients)) for one in steps))
+    return _case(row, (await _steps(tx, [case_id])).get(case_id, ()))
+
+
+async def _steps(tx: AsyncConnection, case_ids: Sequence[int]) -> dict[int, tuple[Step, ...]]:
+    """Steps of these cases, in the order they were taken; a case without any is absent."""
+    s, found = accountability_step.c, dict[int, tuple[Step, ...]]()
+    for one in await tx.execute(select(accountability_step).where(s.case_id.in_(case_ids)).order_by(s.id)):
+        taken = Step(one.rung, one.at, one.by, one.note, tuple(one.recipients))
+        found[one.case_id] = (*found.get(one.case_id, ()), taken)
+    return found
 
 
 async def evidence_of(tx: AsyncConnection, case_id: int) -> tuple[Evidence, ...]:
@@ -167,7 +175,7 @@ async def find(
     before: int | None = None,
     limit: int = 50,
 ) -> tuple[AccountCase, ...]:
-    """Cases without their steps, newest first, below id `before`; a unit sees its own."""
+    """Cases with their steps, newest first, below id `before`; a unit sees its own."""
     query = select(table)
     for one in (scope, unit):
         if one is not None:
@@ -177,7 +185,8 @@ async def find(
     if before is not None:
         query = query.where(table.c.id < before)
     rows = (await tx.execute(query.order_by(table.c.id.desc()).limit(max(1, min(limit, MAX_PAGE))))).all()
-    return tuple(_case(row, ()) for row in rows)
+    steps = await _steps(tx, [row.id for row in rows])
+    return tuple(_case(row, steps.get(row.id, ())) for row in rows)
 
 
 async def counts(

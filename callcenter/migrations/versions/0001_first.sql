@@ -105,6 +105,20 @@ CREATE INDEX audit_sign_in ON audit (at, actor) WHERE action = 'session.login'
 --;
 CREATE INDEX audit_subject ON audit (subject, at)
 --;
+CREATE TABLE big_screen (
+    id BIGINT GENERATED ALWAYS AS IDENTITY,
+    name TEXT NOT NULL,
+    key_hash BYTEA NOT NULL,
+    created_by TEXT NOT NULL,
+    created_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    ends_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    seen_at TIMESTAMP WITH TIME ZONE,
+    revoked_at TIMESTAMP WITH TIME ZONE,
+    revoked_by TEXT,
+    PRIMARY KEY (id),
+    UNIQUE (key_hash)
+)
+--;
 CREATE TABLE calendar_file (
     name TEXT NOT NULL CONSTRAINT name_shape CHECK (name ~ '^[a-z][a-z0-9-]{1,31}$'),
     content TEXT NOT NULL,
@@ -338,6 +352,7 @@ CREATE TABLE user_account (
     failed_logins INTEGER DEFAULT 0 NOT NULL,
     locked_until TIMESTAMP WITH TIME ZONE,
     created_at TIMESTAMP WITH TIME ZONE DEFAULT clock_timestamp() NOT NULL,
+    version INTEGER DEFAULT 1 NOT NULL,
     PRIMARY KEY (id),
     UNIQUE (login),
     UNIQUE (extension)
@@ -414,15 +429,49 @@ CREATE TABLE call (
     exit_reason TEXT,
     story JSONB DEFAULT '{}'::jsonb NOT NULL,
     PRIMARY KEY (id),
-    CONSTRAINT direction_known CHECK (direction IN ('in', 'callback')),
+    CONSTRAINT direction_known CHECK (direction IN ('in', 'callback', 'outbound')),
     FOREIGN KEY(caller) REFERENCES identity (id)
 )
 --;
+CREATE INDEX call_agent ON call (agent_id, started_at, id)
+--;
 CREATE INDEX call_caller ON call (caller, started_at)
+--;
+CREATE INDEX call_missed ON call (started_at, id) WHERE direction = 'in' AND agent_answered_at IS NULL AND ended_at IS NOT NULL
 --;
 CREATE INDEX call_open ON call (id) WHERE ended_at IS NULL
 --;
+CREATE INDEX call_queue ON call (queue, started_at, id)
+--;
 CREATE INDEX call_started ON call (started_at, id)
+--;
+CREATE TABLE ticket_call (
+    call_id TEXT NOT NULL,
+    key TEXT NOT NULL,
+    ticket_id TEXT NOT NULL,
+    round INTEGER NOT NULL,
+    caller BIGINT NOT NULL,
+    purpose TEXT NOT NULL,
+    over_reason TEXT DEFAULT '' NOT NULL,
+    actor TEXT NOT NULL,
+    agent TEXT,
+    unit TEXT,
+    asked_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    state TEXT DEFAULT 'calling' NOT NULL,
+    ended_at TIMESTAMP WITH TIME ZONE,
+    noted_at TIMESTAMP WITH TIME ZONE,
+    noted_by TEXT,
+    PRIMARY KEY (call_id),
+    CONSTRAINT state_known CHECK (state IN ('calling', 'reached', 'unreached', 'failed', 'unknown')),
+    CONSTRAINT one_telephone CHECK ((agent IS NULL) <> (unit IS NULL)),
+    CONSTRAINT noted_by_somebody CHECK ((noted_at IS NULL) = (noted_by IS NULL)),
+    UNIQUE (key),
+    FOREIGN KEY(caller) REFERENCES identity (id)
+)
+--;
+CREATE INDEX ticket_call_of_ticket ON ticket_call (ticket_id, asked_at)
+--;
+CREATE UNIQUE INDEX ticket_call_one_at_a_time ON ticket_call (caller) WHERE state = 'calling'
 --;
 CREATE TABLE user_session (
     token_hash BYTEA NOT NULL,
@@ -435,6 +484,38 @@ CREATE TABLE user_session (
 )
 --;
 CREATE INDEX ix_user_session_user_id ON user_session (user_id)
+--;
+CREATE TABLE web_request (
+    token_hash BYTEA NOT NULL,
+    identity_id BIGINT NOT NULL,
+    fields JSONB NOT NULL,
+    code_hash BYTEA NOT NULL,
+    from_hash BYTEA NOT NULL,
+    tries INTEGER DEFAULT '0' NOT NULL,
+    created_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    expires_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    ticket_id TEXT,
+    PRIMARY KEY (token_hash),
+    FOREIGN KEY(identity_id) REFERENCES identity (id)
+)
+--;
+COMMENT ON TABLE web_request IS 'requests from the public page; unconfirmed ones go after a day'
+--;
+COMMENT ON COLUMN web_request.token_hash IS 'SHA-256 of the token in the person''s form'
+--;
+COMMENT ON COLUMN web_request.fields IS 'what was written, checked; emptied when the ticket is made'
+--;
+COMMENT ON COLUMN web_request.code_hash IS 'HMAC of token and code'
+--;
+COMMENT ON COLUMN web_request.from_hash IS 'HMAC of the address it came from'
+--;
+COMMENT ON COLUMN web_request.ticket_id IS 'the ticket it became'
+--;
+CREATE INDEX web_request_age ON web_request (created_at)
+--;
+CREATE INDEX web_request_from ON web_request (from_hash, created_at)
+--;
+CREATE INDEX web_request_person ON web_request (identity_id, created_at)
 --;
 CREATE TABLE agent_event (
     id BIGINT GENERATED ALWAYS AS IDENTITY,
@@ -488,6 +569,8 @@ CREATE INDEX ix_leg_call_id ON leg (call_id)
 --;
 CREATE INDEX leg_unaccounted ON leg (ended_at, channel_id) WHERE NOT accounted AND answered_at IS NOT NULL AND ended_at IS NOT NULL AND party IN ('citizen', 'agent', 'unit')
 --;
+CREATE INDEX leg_withheld ON leg (call_id) WHERE NOT recorded
+--;
 CREATE TABLE missed_call (
     id BIGINT GENERATED ALWAYS AS IDENTITY,
     call_id TEXT NOT NULL,
@@ -510,6 +593,8 @@ CREATE TABLE missed_call (
     FOREIGN KEY(caller) REFERENCES identity (id),
     UNIQUE (calling_as)
 )
+--;
+CREATE INDEX missed_call_at ON missed_call (at, id)
 --;
 CREATE INDEX missed_call_due ON missed_call (due_at, id) WHERE state IN ('open', 'calling')
 --;
@@ -1037,6 +1122,40 @@ CREATE TABLE archive_week (
     PRIMARY KEY (iso_year, iso_week)
 )
 --;
+CREATE TABLE attachment_object (
+    id BIGINT GENERATED ALWAYS AS IDENTITY,
+    name UUID NOT NULL,
+    path TEXT NOT NULL,
+    place TEXT NOT NULL,
+    sha256 TEXT NOT NULL,
+    plain_bytes BIGINT NOT NULL,
+    cipher TEXT,
+    key_id TEXT,
+    wrapped_key BYTEA,
+    sealed_bytes BIGINT,
+    sealed_sha256 TEXT,
+    prepared_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    stored_at TIMESTAMP WITH TIME ZONE,
+    copied_at TIMESTAMP WITH TIME ZONE,
+    gone_at TIMESTAMP WITH TIME ZONE,
+    PRIMARY KEY (id),
+    CONSTRAINT place_known CHECK (place IN ('prepared', 'stored', 'leaving', 'gone')),
+    CONSTRAINT file_described CHECK (sha256 ~ '^[0-9a-f]{64}$' AND plain_bytes > 0),
+    CONSTRAINT stored_is_described CHECK (place <> 'stored' OR (cipher IS NOT NULL AND wrapped_key IS NOT NULL AND sealed_bytes > 0 AND sealed_sha256 ~ '^[0-9a-f]{64}$' AND stored_at IS NOT NULL)),
+    UNIQUE (name),
+    UNIQUE (path)
+)
+--;
+COMMENT ON COLUMN attachment_object.path IS 'in the store and in its copy'
+--;
+COMMENT ON COLUMN attachment_object.sha256 IS 'of the file as it came'
+--;
+CREATE UNIQUE INDEX attachment_object_once ON attachment_object (sha256) WHERE place = 'stored'
+--;
+CREATE INDEX attachment_object_uncopied ON attachment_object (id) WHERE place = 'stored' AND copied_at IS NULL
+--;
+CREATE INDEX attachment_object_unsettled ON attachment_object (id) WHERE place IN ('prepared', 'leaving')
+--;
 CREATE TABLE dispatch_experience (
     subject TEXT NOT NULL,
     unit TEXT NOT NULL,
@@ -1254,15 +1373,23 @@ CREATE INDEX ticket_by_master ON ticket (master, id) WHERE master IS NOT NULL
 --;
 CREATE INDEX ticket_by_matter ON ticket (matter, id) WHERE matter IS NOT NULL
 --;
+CREATE INDEX ticket_by_rating ON ticket (rating, id) WHERE rating IS NOT NULL
+--;
 CREATE INDEX ticket_by_registered ON ticket (registered_at)
 --;
 CREATE INDEX ticket_by_requester ON ticket (requester, id)
 --;
 CREATE INDEX ticket_by_state ON ticket (state, id)
 --;
+CREATE INDEX ticket_by_subject ON ticket (subject, id) WHERE subject <> ''
+--;
 CREATE INDEX ticket_by_subject_place ON ticket (subject, place, id) WHERE place <> ''
 --;
 CREATE INDEX ticket_by_type ON ticket (request_type, id)
+--;
+CREATE INDEX ticket_by_update ON ticket (updated_at, id)
+--;
+CREATE INDEX ticket_public ON ticket (created_at) WHERE publication = 'public'
 --;
 CREATE TABLE ticket_counter (
     day DATE NOT NULL,
@@ -1381,6 +1508,36 @@ CREATE INDEX assist_order_by_ticket ON assist_order (ticket_id, round)
 CREATE UNIQUE INDEX assist_order_one ON assist_order (ticket_id, unit) WHERE ended_at IS NULL
 --;
 CREATE INDEX assist_order_waiting ON assist_order (due_at) WHERE opinion_at IS NULL AND ended_at IS NULL AND silence_told_at IS NULL
+--;
+CREATE TABLE attachment (
+    id BIGINT GENERATED ALWAYS AS IDENTITY,
+    ticket_id TEXT NOT NULL,
+    round INTEGER NOT NULL,
+    object_id BIGINT NOT NULL,
+    purpose TEXT NOT NULL,
+    name TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    size_bytes BIGINT NOT NULL,
+    sha256 TEXT NOT NULL,
+    note TEXT DEFAULT '' NOT NULL,
+    added_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    added_by TEXT NOT NULL,
+    added_unit TEXT,
+    removed_at TIMESTAMP WITH TIME ZONE,
+    removed_by TEXT,
+    PRIMARY KEY (id),
+    CONSTRAINT purpose_known CHECK (purpose IN ('citizen', 'scene', 'reply', 'document', 'request', 'other')),
+    CONSTRAINT kind_known CHECK (kind IN ('jpeg', 'png', 'webp', 'heic', 'pdf', 'docx', 'xlsx', 'mp4', 'm4a', 'wav', 'mp3', 'amr')),
+    CONSTRAINT removed_by_somebody CHECK ((removed_at IS NULL) = (removed_by IS NULL)),
+    FOREIGN KEY(ticket_id) REFERENCES ticket (id),
+    FOREIGN KEY(object_id) REFERENCES attachment_object (id)
+)
+--;
+CREATE INDEX attachment_of_ticket ON attachment (ticket_id, id)
+--;
+CREATE UNIQUE INDEX attachment_once ON attachment (ticket_id, purpose, sha256) WHERE removed_at IS NULL
+--;
+CREATE INDEX ix_attachment_object_id ON attachment (object_id)
 --;
 CREATE TABLE coordination (
     id BIGINT GENERATED ALWAYS AS IDENTITY,
@@ -2845,8 +3002,11 @@ DECLARE
 BEGIN
     IF NEW.custody = 'recycled' AND (OLD.custody <> 'recycled' OR
         NEW.deletion_began_at IS NOT NULL AND OLD.deletion_began_at IS NULL) THEN
-        SELECT t.id INTO open_one FROM ticket t JOIN recording r ON r.call_id = t.call_id
-        WHERE r.id = NEW.recording_id AND t.state <> 'archived' LIMIT 1;
+        SELECT t.id INTO open_one FROM recording r JOIN LATERAL (
+            SELECT id, state FROM ticket WHERE call_id = r.call_id
+            UNION ALL
+            SELECT k.id, k.state FROM ticket_call c JOIN ticket k ON k.id = c.ticket_id WHERE c.call_id = r.call_id
+        ) t ON true WHERE r.id = NEW.recording_id AND t.state <> 'archived' LIMIT 1;
         IF FOUND THEN
             PERFORM recording_refuse(NEW.recording_id, format('recording %s is kept: ticket %s is not archived',
                                                               NEW.recording_id, open_one));

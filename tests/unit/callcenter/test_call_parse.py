@@ -35,6 +35,8 @@ NAMING = Naming()
     ("uniqueid", "name", "party", "who"),
     [
         (ID, "PJSIP/trunk-00000001", Party.CITIZEN, ""),
+        (ID, "PJSIP/trunk-handset-00000001", Party.CITIZEN, ""),
+        (f"r-{ID}-1", "PJSIP/8002-0000001a", Party.AGENT, "8002"),
         ("a-1763800000.13", "PJSIP/8001-00000002", Party.AGENT, "8001"),
         ("a-1763800000.13", "PJSIP/unit-00000002", Party.UNIT, ""),
         (f"u-{ID}-1", "PJSIP/unit-00000003", Party.UNIT, "unit"),

@@ -143,6 +143,7 @@ def test_calls_are_recorded_when_nobody_says_until_when_they_are_not(rendered: P
         ("requeue", "s"),
         ("goodbye", "s"),
         ("callback", "s"),
+        ("callback", "unit"),
         ("agent-leg", "s"),
         ("spy", "listen"),
         ("spy", "whisper"),

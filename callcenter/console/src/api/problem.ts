@@ -17,7 +17,7 @@ export class ApiProblem extends Error {
 
   /** Somebody else changed it meanwhile; nothing was saved. */
   get stale(): boolean {
-    return this.status === 409 && (this.code === 'StaleTicket' || this.code === 'KnowledgeChanged')
+    return this.status === 409 && (this.code === 'StaleTicket' || this.code.endsWith('Changed'))
   }
 }
 

@@ -1,0 +1,31 @@
+/** What a dispatcher does to a ticket, as forms; each brings the texts it needs. */
+import { loadWords } from '@/locales/words'
+import type { FormLoader } from './registry'
+
+const form =
+  (load: FormLoader): FormLoader =>
+  async () => {
+    await loadWords('dispatch')
+    return load()
+  }
+
+export const forms: Record<string, FormLoader> = {
+  dispatch: form(() => import('./dispatch/Dispatch.vue')),
+  add_assist: form(() => import('./dispatch/AddAssist.vue')),
+  grant_return: form(() => import('./dispatch/GrantReturn.vue')),
+  refuse_return: form(() => import('./dispatch/RefuseReturn.vue')),
+  grant_extension: form(() => import('./dispatch/GrantExtension.vue')),
+  refuse_extension: form(() => import('./dispatch/RefuseExtension.vue')),
+  open_dispute: form(() => import('./dispatch/OpenDispute.vue')),
+  rule_dispute: form(() => import('./dispatch/RuleDispute.vue')),
+  note_outage: form(() => import('./dispatch/NoteOutage.vue')),
+  merge: form(() => import('./dispatch/Merge.vue')),
+  unmerge: form(() => import('./dispatch/Unmerge.vue')),
+  link: form(() => import('./dispatch/Link.vue')),
+  unlink: form(() => import('./dispatch/Unlink.vue')),
+  flag: form(() => import('./dispatch/Mark.vue')),
+  ask_approval: form(() => import('./dispatch/AskApproval.vue')),
+}
+
+/** Not an event of the ticket itself: units are called to a meeting or to the place. For dispatchers, reviewers, supervisors. */
+export const callMeeting: FormLoader = form(() => import('./dispatch/CallMeeting.vue'))

@@ -1,0 +1,46 @@
+/** One command on a ticket from a form: sent with the version that was seen; what others did meanwhile is told, and
+ * what was typed stays. */
+import { computed, ref, shallowRef } from 'vue'
+import { done, http, type Schemas } from '@/api/http'
+import { ApiProblem } from '@/api/problem'
+import { useSession } from '@/session'
+import type { TicketNow, TicketStory } from '@/tickets/story'
+
+export type Event = Schemas['TicketStory']['events'][number]
+
+export function useCommand(story: () => TicketStory) {
+  const busy = ref(false)
+  const problem = shallowRef<ApiProblem | null>(null)
+  const newest = shallowRef<TicketStory | null>(null)
+  const seen = story().version
+  const mine = `user:${useSession().me?.login ?? ''}`
+
+  const current = computed(() => (newest.value !== null && newest.value.version > story().version ? newest.value : story()))
+  /** What others did to the ticket after the form was opened. */
+  const meanwhile = computed<Event[]>(() => current.value.events.filter((one) => one.seq > seen && one.actor !== mine))
+
+  /** Run one command; null when it was refused, with the reason in `problem`. */
+  async function send<T = TicketNow>(command: (version: number, path: { ticket_id: string }) => Promise<T>): Promise<T | null> {
+    busy.value = true
+    problem.value = null
+    try {
+      return await command(current.value.version, { ticket_id: story().id })
+    } catch (error) {
+      problem.value = error instanceof ApiProblem ? error : new ApiProblem(0, 'unexpected', String(error))
+      if (problem.value.status === 409) await reread()
+      return null
+    } finally {
+      busy.value = false
+    }
+  }
+
+  /** The live stream may be away: the form reads for itself what is newer. */
+  async function reread(): Promise<void> {
+    const path = { ticket_id: story().id }
+    newest.value = await done(http.GET('/api/tickets/{ticket_id}', { params: { path } })).catch(() => newest.value)
+  }
+
+  return { busy, problem, meanwhile, send, current }
+}
+
+export type Command = ReturnType<typeof useCommand>
