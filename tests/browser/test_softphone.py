@@ -235,6 +235,12 @@ async def test_a_network_cut_of_ten_seconds_costs_no_call(story: Story, speaking
         await desk.close_all()
 
 
+async def held(story: Story) -> bool:
+    """Whether some browser holds the telephone, as another one is told."""
+    me = await story.hotline.sign_in("agent2")
+    return bool((await me.get("/api/phone", browser="another-browser"))["elsewhere"])
+
+
 async def test_one_tab_holds_the_telephone_and_hands_it_over(story: Story, desk: Chromium) -> None:
     context = await computer(desk, story)
     first = await opened(context, story)
@@ -252,6 +258,7 @@ async def test_one_tab_holds_the_telephone_and_hands_it_over(story: Story, desk:
     await first.shows("电话在别处")
     await second.page.close()
     await first.shows("电话就绪")
+    await eventually(lambda: held(story), "the server knows that the first one has it")
     elsewhere = await seat(desk, story)
     await elsewhere.button("启用电话").click()
     await elsewhere.shows("另一台电脑")
