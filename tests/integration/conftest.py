@@ -12,9 +12,12 @@ from tests.support.upstream import both
 from tests.support.web import Web
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 async def clock() -> AsyncIterator[MovingClock]:
-    """One database under a clock that can be moved, for all who need one."""
+    """One database under a clock that can be moved, for a file that needs one.
+
+    No wider: a file whose tests are shared out anew by xdist is set up twice in one session.
+    """
     async with moving_clock() as one:
         yield one
 

@@ -245,13 +245,14 @@ BODIES: dict[str, dict[str, Any]] = {
     "return": {"reason": "不属本单位"},
     "extension": {"amount": 1, "reason": "管材未到"},
     "contact": {"at": "2026-06-01T10:00:00+08:00", "method": "电话", "told": "已告知"},
+    "call-citizen": {"purpose": "first"},
     "keep": {"result": "已全部修复"},
     "reveal": {"purpose": "contact", "reason": "告知受理情况"},
     "ask": {"gate": "report", "reason": "请领导协调"},
     "signoff": {"contents": {}},
     "termination": {"reason": "诉求不合理", "judgements": [{"ticket": UNKNOWN, "reason": "无依据"}]},
 }
-VERSIONLESS = ("reveal",)
+VERSIONLESS = ("reveal", "call-citizen")
 
 
 async def test_another_units_ticket_looks_like_none(web: Web) -> None:
