@@ -252,7 +252,8 @@ BODIES: dict[str, dict[str, Any]] = {
     "signoff": {"contents": {}},
     "termination": {"reason": "诉求不合理", "judgements": [{"ticket": UNKNOWN, "reason": "无依据"}]},
 }
-VERSIONLESS = ("reveal", "call-citizen")
+VERSIONLESS = ("reveal", "call-citizen", "attachments")
+QUERIES = {"attachments": {"purpose": "scene"}}
 
 
 async def test_another_units_ticket_looks_like_none(web: Web) -> None:
@@ -260,9 +261,11 @@ async def test_another_units_ticket_looks_like_none(web: Web) -> None:
     for method, path in TICKET_ROUTES:
         last = path.rsplit("/", 1)[-1]
         seen = {} if last in VERSIONLESS else {"version": others["version"]}
+        asked = None if method == "GET" else QUERIES.get(last)
         body = None if method == "GET" else {**seen, **BODIES.get(last, {})}
         real, unknown = [
-            await web.ask("unit", method, path.replace("{ticket_id}", one), body) for one in (others["id"], UNKNOWN)
+            await web.ask("unit", method, path.replace("{ticket_id}", one), body, params=asked)
+            for one in (others["id"], UNKNOWN)
         ]
         assert real.status == 404, path
         assert real.anonymous() == unknown.anonymous(), path
