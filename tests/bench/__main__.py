@@ -43,6 +43,7 @@ BENCHES: Mapping[str, Bench] = {
     "search": Bench({"tickets": 200_000, "items": 2_000, "asked": 20}),
     "deadlines": Bench({"deadlines": 50_000, "late": 1_200}),
     "playback": Bench({"seconds": 600, "seeks": 50, "ffmpeg_seeks": 3}),
+    "console": Bench({"rings": 10}),
     "restore": Bench({"tickets": 2_000, "recordings": 20, "write_s": 2.0}),
 }
 

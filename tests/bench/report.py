@@ -179,6 +179,15 @@ def _restore(result: dict[str, Any]) -> Iterator[Row]:
     )
 
 
+def _console(result: dict[str, Any]) -> Iterator[Row]:
+    for name, one in result["screens"].items():
+        aim = "<= 300 KB gzip" if name == "desk" else ""
+        told = f"{one['files']}; {one['gzip_kb']}; {one['sent_kb']} KB; {one['ready_ms']} ms"
+        yield f"first load of {name}: files; gzip; as sent (br); until its heading", aim, told
+    ring = f"{result['ring_p50_ms']}; {result['ring_p99_ms']} ms"
+    yield f"ring event to caller card on screen, {result['rings']} rings, p50; p99", "<= 300 ms", ring
+
+
 def _playback(result: dict[str, Any]) -> Iterator[Row]:
     length = f"{result['seconds'] // 60} min"
     yield "ffmpeg started and ended, without a sound, p50", "", f"{result['ffmpeg_alone_p50_ms']} ms"
@@ -208,6 +217,7 @@ ROWS: Mapping[str, Rows] = {
     "completeness": _completeness,
     "deadlines": _deadlines,
     "playback": _playback,
+    "console": _console,
     "restore": _restore,
 }
 """Bench -> the rows of its result."""

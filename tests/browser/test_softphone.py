@@ -8,22 +8,19 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Any
 
-import numpy as np
 import pytest
 from playwright.async_api import Browser, expect
 
 from callcenter.agents import Desired
-from callcenter.calls import Call
 from callcenter.stack.hotline import ApiRefused
 from callcenter.stack.phone_call import PhoneCall
-from callcenter.stack.phone_ear import listen
 from callcenter.stack.phone_sound import Sound
 from callcenter.types import CallId, Party
 from tests.support.axe import grave_findings
 from tests.support.browser import DESKTOP, TELEPHONE, Chromium
 from tests.support.cable import Cable
 from tests.support.eventually import eventually
-from tests.support.softphone import COUNT_CONNECTIONS, SEAT, Seat, browsers, computer, opened, seat
+from tests.support.softphone import COUNT_CONNECTIONS, SEAT, Seat, browsers, computer, opened, recorded, seat, was_said
 from tests.support.story import FIRST, SECOND, UNIT, Story, story_for_tests
 from tests.support.switchboard import SOON_S
 
@@ -105,25 +102,6 @@ async def test_a_call_in_the_page_is_heard_and_recorded_both_ways(story: Story, 
     heard = {party: {AGENT, CITIZEN} & sounds for party, sounds in files.items()}
     assert heard == {Party.AGENT: {AGENT}, Party.CITIZEN: {CITIZEN}}
     await eventually(lambda: was_said(story, call_id), "the agent's sentence is in the transcript", within_s=40)
-
-
-async def recorded(story: Story, call: Call) -> dict[Party, set[Sound]]:
-    """What is on the file of each leg, by Asterisk."""
-    found: dict[Party, set[Sound]] = {}
-    for leg in call.legs.values():
-        path = story.hotline.stack.asterisk.spool / f"{call.id}_{leg.party}_{leg.channel_id}.sln"
-        if path.exists():
-            samples = np.fromfile(path, "<i2")
-            windows = [listen(samples[at : at + 800]) for at in range(0, len(samples) - 800, 800)]
-            found.setdefault(leg.party, set()).update(*windows)
-    return found
-
-
-async def was_said(story: Story, call_id: CallId) -> bool:
-    """Whether the agent's sentence is in the transcript that is made of the files."""
-    me = await story.hotline.sign_in("agent2")
-    lines = (await me.get(f"/api/calls/{call_id}/transcript"))["lines"]
-    return any(line["party"] == Party.AGENT and "记录" in line["text"] for line in lines)
 
 
 async def test_after_a_reload_the_call_goes_on_and_is_taken_back(story: Story, desk: Chromium) -> None:
@@ -253,9 +231,12 @@ async def test_one_tab_holds_the_telephone_and_hands_it_over(story: Story, desk:
     await both_hear(citizen, first)
     citizen.hang_up()
     await story.until_over(call_id)
+    opened_as: list[str] = []
+    second.page.on("request", lambda request: opened_as.append(request.url) if "/api/phone?" in request.url else None)
     await second.button("在此页使用").click()
     await second.shows("电话就绪")
     await first.shows("电话在别处")
+    assert len(opened_as) == 1, "a line that is opened twice rings twice"
     await second.page.close()
     await first.shows("电话就绪")
     await eventually(lambda: held(story), "the server knows that the first one has it")

@@ -7,9 +7,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from playwright.async_api import Page, expect
 
+from callcenter.calls import Call
+from callcenter.stack.phone_ear import listen
 from callcenter.stack.phone_sound import RATE_HZ, Sound, alaw_decode, tone
+from callcenter.types import CallId, Party
 from tests.support.browser import Chromium, chromium
 from tests.support.spoken import ANSWER, silence, spoken, write_wav
 from tests.support.story import Story
@@ -122,3 +126,22 @@ async def opened(context: Any, story: Story, path: str = "/console/tickets") -> 
     page.on("websocket", lambda socket: socket.on("framereceived", lambda frame: made.frames.append(str(frame))))
     await page.goto(path)
     return made
+
+
+async def recorded(story: Story, call: Call) -> dict[Party, set[Sound]]:
+    """What is on the file of each leg, by Asterisk."""
+    found: dict[Party, set[Sound]] = {}
+    for leg in call.legs.values():
+        path = story.hotline.stack.asterisk.spool / f"{call.id}_{leg.party}_{leg.channel_id}.sln"
+        if path.exists():
+            samples = np.fromfile(path, "<i2")
+            windows = [listen(samples[at : at + 800]) for at in range(0, len(samples) - 800, 800)]
+            found.setdefault(leg.party, set()).update(*windows)
+    return found
+
+
+async def was_said(story: Story, call_id: CallId) -> bool:
+    """Whether the agent's sentence is in the transcript that is made of the files."""
+    me = await story.hotline.sign_in("agent2")
+    lines = (await me.get(f"/api/calls/{call_id}/transcript"))["lines"]
+    return any(line["party"] == Party.AGENT and "记录" in line["text"] for line in lines)

@@ -44,6 +44,7 @@ PARTS = ("listen", "ivr", "speech", "work", "serve")
 RING_S = 2
 """How long the queue rings one agent here; 15 s in production."""
 UNIT = "urban"
+USUAL = Options()
 
 
 @dataclass(frozen=True, slots=True)
@@ -327,7 +328,12 @@ class Story:
 
 @asynccontextmanager
 async def story_for_tests(
-    name: str, *, parts: tuple[str, ...] = PARTS, softphones: frozenset[str] = frozenset(), ring_s: int = RING_S
+    name: str,
+    *,
+    parts: tuple[str, ...] = PARTS,
+    softphones: frozenset[str] = frozenset(),
+    ring_s: int = RING_S,
+    policy: str = USUAL.policy,
 ) -> AsyncIterator[Story]:
     """A hotline of this module's own, stopped and removed at the end. softphones: extensions that are browsers."""
     with tempfile.TemporaryDirectory() as folder:
@@ -338,6 +344,7 @@ async def story_for_tests(
             wrap_up_s=1.0,
             softphones=softphones,
             handset=bool(softphones),
+            policy=policy,
         )
         hotline = Hotline(new_folder(name), options, processes=parts)
         try:
