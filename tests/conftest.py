@@ -58,7 +58,7 @@ class Stock:
         return asyncio.ensure_future(self._copy(f"test_{os.getpid()}_{next(_names)}"))
 
     async def _copy(self, name: str) -> str:
-        await _admin(self._server, f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}")
+        await _admin(self._server, f"CREATE DATABASE {name} TEMPLATE {TEMPLATE} STRATEGY FILE_COPY")
         return name
 
 

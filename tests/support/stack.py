@@ -3,8 +3,9 @@
 import atexit
 import itertools
 import os
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+import shutil
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,6 +41,11 @@ FORGETFUL = {
 }
 
 
+MEMORY, IN_MEMORY = Path("/dev/shm"), "callcenter-test-"
+ROOM_BYTES = 3 * 2**30
+"""Enough for every worker's databases; the log of one grows to max_wal_size."""
+
+
 @dataclass(frozen=True, slots=True)
 class PostgresForTests:
     """A private PostgreSQL; every address is of the role that owns it."""
@@ -62,11 +68,32 @@ async def postgres_for_tests() -> AsyncIterator[PostgresForTests]:
     stack = Stack(new_folder("postgres"))
     stack.open()
     stack.postgres.settings |= FORGETFUL
+    with _in_memory() as folder:
+        if folder is not None:
+            stack.postgres.data = folder / "postgres"
+        try:
+            await stack.postgres.boot()
+            yield PostgresForTests(stack.postgres)
+        finally:
+            await stack.remove()
+
+
+@contextmanager
+def _in_memory() -> Iterator[Path | None]:
+    """A folder in memory, where a database is copied ten times as fast as on a disk; None where there is no room."""
+    if not MEMORY.is_dir() or shutil.disk_usage(MEMORY).free < ROOM_BYTES:
+        yield None
+        return
+    for left in MEMORY.glob(f"{IN_MEMORY}*"):
+        # Of a run that was killed.
+        if not Path("/proc", left.name.removeprefix(IN_MEMORY).partition("-")[0]).exists():
+            shutil.rmtree(left, ignore_errors=True)
+    folder = MEMORY / f"{IN_MEMORY}{os.getpid()}-{next(_numbers)}"
+    folder.mkdir()
     try:
-        await stack.postgres.boot()
-        yield PostgresForTests(stack.postgres)
+        yield folder
     finally:
-        await stack.remove()
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @asynccontextmanager
