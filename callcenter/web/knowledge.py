@@ -4,7 +4,7 @@ Questions and defect reports are in `knowledge_questions`, many items at once in
 """
 
 from collections.abc import Awaitable, Callable
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from typing import Annotated
 
 from pydantic import Field
@@ -68,11 +68,17 @@ class SearchQuery(Query):
 
 
 class ItemsQuery(Query):
-    """due: only items whose review is overdue. after: `next` of the page before."""
+    """due: only items whose review is overdue; due_in_days: or becomes so within as many days.
+
+    in_force: only what may be answered from today. after: `next` of the page before.
+    """
 
     unit: UnitName = ""
     state: ItemState | None = None
+    template: Template | None = None
+    in_force: bool = False
     due: bool = False
+    due_in_days: Annotated[int, Field(ge=0, le=366)] | None = None
     after: Annotated[int, Field(ge=1, lt=2**63)] | None = None
     limit: Annotated[int, Field(ge=1, le=knowledge_store.MAX_PAGE)] = 50
 
@@ -108,14 +114,16 @@ async def search_knowledge(ctx: Context, query: SearchQuery) -> HitPage:
 @api.get("/api/knowledge/items", READERS)
 async def list_items(ctx: Context, query: ItemsQuery) -> ItemPage:
     """知识点列表，新的在前；单位可见本单位的草稿，可只列复核逾期的"""
-    now = ctx.now
+    now, today = ctx.now, local_day(ctx.now)
     async with ctx.transaction() as tx:
         found = await knowledge_store.find(
             tx,
             ctx.actor,
             unit=UnitId(query.unit) if query.unit else None,
             states=(query.state,) if query.state else (),
-            review_due=local_day(now) if query.due else None,
+            review_due=_due_before(query, today),
+            template=query.template,
+            in_force_on=today if query.in_force else None,
             after=query.after,
             limit=query.limit,
         )
@@ -284,6 +292,13 @@ async def _kept(ctx: Context, act: str, change: Callable[[AsyncConnection, datet
         item = await change(tx, now)
         await note(tx, Audited(ctx.actor, f"knowledge.{act}", f"knowledge:{item.id}"))
     return row_of(item, now)
+
+
+def _due_before(query: ItemsQuery, today: date) -> date | None:
+    """The first day on which a review is not wanted yet; None: all items are."""
+    if query.due_in_days is not None:
+        return today + timedelta(days=query.due_in_days + 1)
+    return today if query.due else None
 
 
 def _place(after: str) -> Place | None:

@@ -32,11 +32,16 @@ LONGEST = timedelta(days=366)
 
 
 class QuestionsQuery(Query):
-    """overdue: only those past their limit. after_due_at, after_id: `next_due_at`, `next_id` of the page before."""
+    """overdue: only those past their limit. answered: those that are, the latest first. mine: asked by oneself.
+
+    after_due_at, after_id: `next_due_at`, `next_id` of the page before.
+    """
 
     unit: Annotated[str, Field(max_length=64)] = ""
     item: Annotated[int, Field(ge=1, lt=2**63)] | None = None
     overdue: bool = False
+    answered: bool = False
+    mine: bool = False
     after_due_at: AwareDatetime | None = None
     after_id: Annotated[int, Field(ge=0, lt=2**63)] = 0
     limit: Annotated[int, Field(ge=1, le=questions.MAX_PAGE)] = 50
@@ -73,7 +78,7 @@ async def ask_unit(ctx: Context, body: AskIn) -> QuestionRow:
 
 @api.get("/api/knowledge/questions", SEE_ALL | WRITERS)
 async def list_questions(ctx: Context, query: QuestionsQuery) -> QuestionPage:
-    """未答复的知识提问与纠错，按期限排列，可只列逾期的；单位只见本单位的"""
+    """未答复的知识提问与纠错，按期限排列，可只列逾期的、本人提出的或已答复的；单位只见本单位的"""
     now = ctx.now
     async with ctx.transaction() as tx:
         found = await questions.find(
@@ -82,6 +87,8 @@ async def list_questions(ctx: Context, query: QuestionsQuery) -> QuestionPage:
             unit=UnitId(query.unit) if query.unit else None,
             item_id=query.item,
             overdue_at=now if query.overdue else None,
+            answered=query.answered,
+            asked_by=str(ctx.actor) if query.mine else None,
             after=(query.after_due_at, query.after_id) if query.after_due_at else None,
             limit=query.limit,
         )

@@ -152,21 +152,30 @@ async def find(
     unit: UnitId | None = None,
     item_id: int | None = None,
     overdue_at: datetime | None = None,
+    answered: bool = False,
+    asked_by: str | None = None,
     after: tuple[datetime, int] | None = None,
     limit: int = 50,
 ) -> tuple[Question, ...]:
-    """Open questions, the most pressing first. overdue_at: only those late by then. after: due time and id."""
-    wanted = [_t.c.answered_at.is_(None), *_scope(actor)]
+    """Open questions, the most pressing first, or answered ones, the latest first. after: due time and id.
+
+    overdue_at: only those late by then. asked_by: `user:login`.
+    """
+    wanted = [_t.c.answered_at.is_not(None) if answered else _t.c.answered_at.is_(None), *_scope(actor)]
     if unit is not None:
         wanted.append(_t.c.unit == unit)
     if item_id is not None:
         wanted.append(_t.c.item_id == item_id)
+    if asked_by is not None:
+        wanted.append(_t.c.asked_by == asked_by)
     if overdue_at is not None:
         wanted.append(_t.c.due_at < overdue_at.replace(microsecond=0))
-    query = select(_t).where(*wanted)
+    place = tuple_(_t.c.due_at, _t.c.id)
     if after is not None:
-        query = query.where(tuple_(_t.c.due_at, _t.c.id) > after)
-    rows = (await tx.execute(query.order_by(_t.c.due_at, _t.c.id).limit(max(1, min(limit, MAX_PAGE))))).all()
+        wanted.append(place < after if answered else place > after)
+    order = (_t.c.due_at.desc(), _t.c.id.desc()) if answered else (_t.c.due_at, _t.c.id)
+    query = select(_t).where(*wanted).order_by(*order)
+    rows = (await tx.execute(query.limit(max(1, min(limit, MAX_PAGE))))).all()
     return tuple(_question(row) for row in rows)
 
 

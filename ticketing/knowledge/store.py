@@ -9,11 +9,11 @@ from dataclasses import dataclass, fields
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, RowMapping, insert, or_, select, update
+from sqlalchemy import ColumnElement, RowMapping, and_, exists, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from callcenter.types import Actor, Role, UnitId
-from ticketing.knowledge.contents import as_data, of_data, plain
+from ticketing.knowledge.contents import Template, as_data, of_data, plain
 from ticketing.knowledge.index import vector
 from ticketing.knowledge.items import (
     EDITORS,
@@ -161,10 +161,15 @@ async def find(
     unit: UnitId | None = None,
     states: Iterable[ItemState] = (),
     review_due: date | None = None,
+    template: Template | None = None,
+    in_force_on: date | None = None,
     after: int | None = None,
     limit: int = 50,
 ) -> tuple[Item, ...]:
-    """Items this person may see, the newest first, those below id `after`. review_due: past it on that day."""
+    """Items this person may see, the newest first, those below id `after`. review_due: past it on that day.
+
+    template: of the version in use, else of the newest. in_force_on: only what may be answered from on that day.
+    """
     wanted = [visible_to(actor)]
     if unit is not None:
         wanted.append(knowledge_item.c.unit == unit)
@@ -172,11 +177,26 @@ async def find(
         wanted.append(knowledge_item.c.state.in_(listed))
     if review_due is not None:
         wanted += [knowledge_item.c.live.is_not(None), knowledge_item.c.review_due_on < review_due]
+    if template is not None:
+        wanted.append(_is_of(template))
+    if in_force_on is not None:
+        wanted += [knowledge_item.c.live.is_not(None), _in_force(in_force_on)]
     if after is not None:
         wanted.append(knowledge_item.c.id < after)
     query = select(knowledge_item).where(*wanted).order_by(knowledge_item.c.id.desc())
     rows = (await tx.execute(query.limit(max(1, min(limit, MAX_PAGE))))).mappings()
     return tuple(item_of(row) for row in rows)
+
+
+def _is_of(template: Template) -> ColumnElement[bool]:
+    table, item = knowledge_version, knowledge_item.c
+    shown = (table.c.item_id == item.id, table.c.version == func.coalesce(item.live, item.version))
+    return exists().where(*shown, table.c.template == template)
+
+
+def _in_force(day: date) -> ColumnElement[bool]:
+    item = knowledge_item.c
+    return and_(item.valid_from <= day, or_(item.valid_until.is_(None), item.valid_until >= day))
 
 
 def item_of(row: RowMapping) -> Item:
