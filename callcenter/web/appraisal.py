@@ -1,4 +1,4 @@
-"""Figures with their formulas, the tickets behind them, rankings, and the points people put in.
+"""Figures with their formulas, the tickets behind them, rankings and topics.
 
 The hotline's own people see every unit; a unit sees its own figures, its own tickets and its own place.
 """
@@ -8,25 +8,25 @@ from typing import Annotated
 
 from pydantic import Field
 
-from callcenter.audit import Audited, note
 from callcenter.reports.figures import Ground, by_metric, counted, ranked, units
 from callcenter.reports.orders import ReportDesk, ground_at
 from callcenter.types import Role
 from callcenter.web.context import Context
 from callcenter.web.problems import NotAllowed, NotFound, Problem
-from callcenter.web.router import In, Out, Query, Routes
-from callcenter.web.ticket_fields import Said
-from ticketing.appraisal import reports_sql, reports_store
+from callcenter.web.router import Out, Query, Routes
+from ticketing.appraisal import reports_sql
 from ticketing.appraisal import sql as appraisal_sql
 from ticketing.appraisal.figures import Figure, Metric, Part, formula, shown
 from ticketing.appraisal.reports import TopicLine, crosses, kinds_of
-from ticketing.appraisal.score import Score, Way
-from ticketing.appraisal.terms import Term, parse_term
+from ticketing.appraisal.score import Score
+from ticketing.appraisal.terms import parse_term
 
 api = Routes("appraisal")
 READERS = frozenset({Role.SUPERVISOR, Role.AUDITOR, Role.LEADER, Role.ADMIN})
 UNIT_PEOPLE = frozenset({Role.UNIT, Role.UNIT_HEAD})
 WRITERS = frozenset({Role.SUPERVISOR, Role.ADMIN})
+TOPIC_READERS = READERS | {Role.REVIEWER}
+"""Who follows events and chooses cases must see the topics."""
 Fact = str | int | float | bool | None
 """What an audit row can hold."""
 TermText = Annotated[str, Field(min_length=4, max_length=24)]
@@ -48,6 +48,8 @@ class BehindQuery(TermQuery):
 
 
 class MetricRow(Out):
+    """better: high, low, neither."""
+
     id: str
     name: str
     group: str
@@ -56,6 +58,7 @@ class MetricRow(Out):
     whole: str
     rating_source: str | None
     left_out: list[str]
+    better: str
     note: str
 
 
@@ -117,8 +120,11 @@ class TermFigures(Out):
 
 
 class BehindRow(Out):
+    """ticket: empty where the row is about knowledge. reason: why it is left out."""
+
     ticket: str
     unit: str
+    unit_name: str
     reason: str
 
 
@@ -144,16 +150,6 @@ class Ranking(Out):
     rows: list[RankRow]
 
 
-class InputIn(In):
-    """unit: empty for the platform. item: a code of the policy's score that is put in. note: what was looked at."""
-
-    term: TermText
-    unit: Annotated[str, Field(max_length=64)] = ""
-    item: Annotated[str, Field(max_length=40)]
-    value: Annotated[float, Field(ge=0, le=1000, allow_inf_nan=False)]
-    note: Said
-
-
 class TopicRow(Out):
     """kinds: hot, concentrated, persistent. crosses: several units work on it."""
 
@@ -173,6 +169,7 @@ class TopicRow(Out):
 
 class UnitTopicRow(Out):
     unit: str
+    unit_name: str
     subject: str
     count: int
     before: int
@@ -200,9 +197,9 @@ def ground_of(ctx: Context) -> Ground:
     return ground_at(ctx.services.rules, desk_of(ctx).kit, ctx.now)
 
 
-def scope_of(ctx: Context) -> str | None:
+def scope_of(ctx: Context, readers: frozenset[Role] = READERS) -> str | None:
     """The unit a person's sight is limited to; None for who may see all. Raises NotAllowed for one without a unit."""
-    if ctx.has(*READERS):
+    if ctx.has(*readers):
         return None
     if ctx.actor.unit is None:
         raise NotAllowed
@@ -254,7 +251,11 @@ async def read_behind(ctx: Context, metric: str, query: BehindQuery) -> BehindPa
     scope = ground.scope(parse_term(query.term), ctx.now, unit)
     async with ctx.transaction() as tx:
         rows = await appraisal_sql.behind(tx, known, query.part, scope, after=query.after, limit=query.limit)
-    shown_rows = [BehindRow(ticket=row.ticket_id, unit=row.unit, reason=row.reason) for row in rows]
+        names = await units(tx)
+    shown_rows = [
+        BehindRow(ticket=row.ticket_id, unit=row.unit, unit_name=_name(names, row.unit), reason=row.reason)
+        for row in rows
+    ]
     return BehindPage(rows=shown_rows, next=rows[-1].key if len(rows) == query.limit else None)
 
 
@@ -281,47 +282,34 @@ async def read_ranking(ctx: Context, query: TermQuery) -> Ranking:
     return Ranking(term=term.name, by=by, rows=rows)
 
 
-@api.post("/api/appraisal/inputs", WRITERS)
-async def put_in(ctx: Context, body: InputIn) -> None:
-    """录入考核得分（制度建设、拨测等不能由工单算出的项目），每次录入都有记录"""
-    term, ground, now = parse_term(body.term), ground_of(ctx), ctx.now
-    _check_item(ground, body, term)
-    async with ctx.transaction() as tx:
-        if body.unit and body.unit not in await units(tx):
-            raise NotFound
-        await reports_store.put_in(tx, term, body.unit, body.item, body.value, body.note, actor=ctx.actor, now=now)
-        detail: dict[str, Fact] = {"unit": body.unit, "item": body.item, "value": body.value}
-        await note(tx, Audited(ctx.actor, "appraisal.input", f"term:{term.name}", detail=detail))
-
-
-def _check_item(ground: Ground, body: InputIn, term: Term) -> None:
-    scheme = ground.appraisal.units if body.unit else ground.appraisal.platform
-    asked = {item.code: item for item in (scheme.items if scheme else ()) if item.way is Way.INPUT}
-    item = asked.get(body.item)
-    if item is None:
-        names = "、".join(asked) or "（无）"
-        raise Problem(422, "unknown_item", f"本地考核没有这一录入项目。可录入：{names}。")
-    if body.value > item.points:
-        raise Problem(422, "too_many_points", f"{item.name}满分{item.points:g}分，请核对（周期{term.label}）。")
-
-
-@api.get("/api/appraisal/topics", READERS | UNIT_PEOPLE)
+@api.get("/api/appraisal/topics", TOPIC_READERS | UNIT_PEOPLE)
 async def read_topics(ctx: Context, query: TermQuery) -> Topics:
     """热点、集中与持续性诉求及各单位诉求构成；承办单位只见本单位的诉求构成"""
-    term, ground, unit = parse_term(query.term), ground_of(ctx), scope_of(ctx)
+    term, ground, unit = parse_term(query.term), ground_of(ctx), scope_of(ctx, TOPIC_READERS)
     until = ground.scope(term, ctx.now).until
     hot = ground.reports.hot
     async with ctx.transaction() as tx:
         found = () if unit is not None else await reports_sql.topics(tx, term, until, hot)
-        own = await reports_sql.unit_topics(tx, term, until, unit)
+        own, names = await reports_sql.unit_topics(tx, term, until, unit), await units(tx)
     return Topics(
         term=term.name,
         topics=None if unit is not None else [_topic(ground, one) for one in found],
         units=[
-            UnitTopicRow(unit=one.unit, subject=one.subject, count=one.count, before=one.before, repeated=one.repeated)
+            UnitTopicRow(
+                unit=one.unit,
+                unit_name=_name(names, one.unit),
+                subject=one.subject,
+                count=one.count,
+                before=one.before,
+                repeated=one.repeated,
+            )
             for one in own
         ],
     )
+
+
+def _name(names: dict[str, tuple[str, str]], unit: str) -> str:
+    return names.get(unit, (unit, ""))[0]
 
 
 def _topic(ground: Ground, one: TopicLine) -> TopicRow:
@@ -351,16 +339,18 @@ def _metric(one: Metric) -> MetricRow:
         whole=one.whole,
         rating_source=one.rating_source,
         left_out=list(dict.fromkeys(exclusion.reason for exclusion in one.exclusions)),
+        better=one.better,
         note=one.note,
     )
 
 
 def _figures(ground: Ground, figures: tuple[Figure, ...]) -> list[FigureRow]:
     metrics = ground.metrics
-    return [_figure(metric, figure) for figure in figures if (metric := metrics.metric(figure.metric)) is not None]
+    return [figure_row(metric, figure) for figure in figures if (metric := metrics.metric(figure.metric)) is not None]
 
 
-def _figure(metric: Metric, figure: Figure) -> FigureRow:
+def figure_row(metric: Metric, figure: Figure) -> FigureRow:
+    """A figure with its formula."""
     return FigureRow(
         metric=metric.id,
         name=metric.name,

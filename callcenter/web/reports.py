@@ -11,15 +11,18 @@ from pydantic import Field
 from callcenter import flow_upstream
 from callcenter.audit import Audited, note
 from callcenter.reports import orders
+from callcenter.reports.figures import units
 from callcenter.types import Role, TicketId
 from callcenter.web.appraisal import READERS, WRITERS, Fact, TermText, desk_of, ground_of
 from callcenter.web.context import Context
 from callcenter.web.problems import NotFound
 from callcenter.web.router import In, Out, Query, Routes
 from callcenter.web.ticket_fields import Said
+from ticketing.aftercare.confidentiality import PUBLIC
 from ticketing.appraisal import reports_sql, reports_store
 from ticketing.appraisal.reports_store import ReportFile, Run
 from ticketing.appraisal.terms import parse_term
+from ticketing.prefill.masks import mask_text
 
 api = Routes("reports")
 CHOOSERS = frozenset({Role.SUPERVISOR, Role.REVIEWER})
@@ -59,7 +62,10 @@ class FileRow(Out):
 
 
 class RunRow(Out):
-    """state: asked (being made), made, published. digest: of the frozen figures. late: publishing is overdue."""
+    """state: asked (being made), made, published. digest: of the frozen figures. late: publishing is overdue.
+
+    problem: why it could not be made, `` while all is well.
+    """
 
     id: int
     definition: str
@@ -78,6 +84,7 @@ class RunRow(Out):
     published_at: datetime | None
     published_by: str | None
     remarks: str
+    problem: str
     files: list[FileRow]
 
 
@@ -99,6 +106,29 @@ class CaseIn(In):
     ticket: Annotated[str, Field(max_length=14)]
     kind: Literal["good", "problem"]
     comment: Said
+
+
+class ChosenQuery(Query):
+    term: TermText
+
+
+class ChosenCase(Out):
+    """public: goes into the public edition as well. kind: good, problem."""
+
+    id: int
+    ticket: str
+    title: str
+    unit: str
+    unit_name: str
+    kind: str
+    comment: str
+    public: bool
+    by: str
+    at: datetime
+
+
+class ChosenList(Out):
+    rows: list[ChosenCase]
 
 
 class TopicIn(In):
@@ -156,7 +186,8 @@ async def list_runs(ctx: Context, query: RunQuery) -> RunPage:
     """已生成的报告，新的在前"""
     async with ctx.transaction() as tx:
         found = await reports_store.runs(tx, definition=query.definition, before=query.before, limit=query.limit)
-    rows = [_run(ctx, one, ()) for one in found]
+        failed = await orders.failures(tx, found)
+    rows = [_run(ctx, one, (), failed.get(one.id, "")) for one in found]
     return RunPage(rows=rows, next=found[-1].id if len(found) == query.limit else None)
 
 
@@ -179,7 +210,8 @@ async def read_run(ctx: Context, run_id: int) -> RunRow:
     async with ctx.transaction() as tx:
         run = await reports_store.run_of(tx, run_id)
         files = await reports_store.files_of(tx, run_id)
-    return _run(ctx, run, files)
+        failed = await orders.failures(tx, (run,))
+    return _run(ctx, run, files, failed.get(run.id, ""))
 
 
 @api.post("/api/reports/runs/{run_id}/publish", WRITERS)
@@ -222,7 +254,46 @@ async def choose_case(ctx: Context, body: CaseIn) -> None:
         await note(tx, Audited(ctx.actor, "report.case", f"ticket:{body.ticket}", detail={"term": term.name}))
 
 
-@api.get("/api/reports/events", READERS)
+@api.get("/api/reports/cases", READERS | CHOOSERS)
+async def list_cases(ctx: Context, query: ChosenQuery) -> ChosenList:
+    """某一周期已选的优秀案例和问题案例"""
+    term = parse_term(query.term)
+    async with ctx.transaction() as tx:
+        lines, chosen = await reports_sql.cases(tx, term, PUBLIC), await reports_sql.chosen(tx, term)
+        names = await units(tx)
+    rows = []
+    for line in lines:
+        number, by, at = chosen[line.ticket]
+        rows.append(
+            ChosenCase(
+                id=number,
+                ticket=line.ticket,
+                title=mask_text(line.title),
+                unit=line.unit,
+                unit_name=names.get(line.unit, (line.unit, ""))[0],
+                kind=line.kind,
+                comment=line.comment,
+                public=line.public,
+                by=by,
+                at=at,
+            )
+        )
+    return ChosenList(rows=rows)
+
+
+@api.post("/api/reports/cases/{case_id}/drop", CHOOSERS)
+async def drop_case(ctx: Context, case_id: int) -> None:
+    """撤下选错的案例；已生成的报告不变"""
+    async with ctx.transaction() as tx:
+        dropped = await reports_sql.drop_case(tx, case_id)
+        if dropped is None:
+            raise NotFound
+        ticket, term = dropped
+        detail: dict[str, Fact] = {"term": term, "dropped": True}
+        await note(tx, Audited(ctx.actor, "report.case", f"ticket:{ticket}", detail=detail))
+
+
+@api.get("/api/reports/events", READERS | CHOOSERS)
 async def list_events(ctx: Context) -> TrackedList:
     """正在跟踪的热点事件及其工单数"""
     async with ctx.transaction() as tx:
@@ -249,7 +320,7 @@ async def close_event(ctx: Context, event_id: int) -> None:
         await note(tx, Audited(ctx.actor, "event.close", f"event:{event_id}"))
 
 
-def _run(ctx: Context, run: Run, files: tuple[ReportFile, ...]) -> RunRow:
+def _run(ctx: Context, run: Run, files: tuple[ReportFile, ...], problem: str = "") -> RunRow:
     reports = ctx.services.rules.at(ctx.now).reports
     definition = reports.definition(run.definition) if reports else None
     done = run.published_at or ctx.now
@@ -271,6 +342,7 @@ def _run(ctx: Context, run: Run, files: tuple[ReportFile, ...]) -> RunRow:
         published_at=run.published_at,
         published_by=run.published_by,
         remarks=run.remarks,
+        problem=problem,
         files=[
             FileRow(
                 id=one.id,

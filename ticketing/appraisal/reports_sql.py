@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import insert, select, text, update
+from sqlalchemy import delete, insert, select, text, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -179,6 +179,20 @@ async def cases(tx: AsyncConnection, term: Term, public: str) -> tuple[CaseLine,
         )
         for row in rows
     )
+
+
+async def chosen(tx: AsyncConnection, term: Term) -> dict[str, tuple[int, str, datetime]]:
+    """Which cases are chosen for a term: ticket -> number of the choice, by whom, when (aware UTC)."""
+    columns = (report_case.c.ticket_id, report_case.c.id, report_case.c.by, report_case.c.at)
+    rows = await tx.execute(select(*columns).where(report_case.c.term == term.name))
+    return {row.ticket_id: (row.id, row.by, row.at) for row in rows}
+
+
+async def drop_case(tx: AsyncConnection, case_id: int) -> tuple[str, str] | None:
+    """Take a choice back: its ticket and term, None when it is not there. Reports made before keep it."""
+    gone = delete(report_case).where(report_case.c.id == case_id).returning(report_case.c.ticket_id, report_case.c.term)
+    row = (await tx.execute(gone)).one_or_none()
+    return None if row is None else (row.ticket_id, row.term)
 
 
 def _open_topics() -> Any:

@@ -203,6 +203,29 @@ async def put_in(
     await tx.execute(insert(appraisal_input).values(**row))
 
 
+@dataclass(frozen=True, slots=True)
+class Given:
+    """Points as they were put in. unit: `` for the platform; at: aware UTC."""
+
+    id: int
+    unit: str
+    item: str
+    value: float
+    note: str
+    by: str
+    at: datetime
+
+
+async def given(tx: AsyncConnection, term: Term, *, before: int | None = None, limit: int = 50) -> tuple[Given, ...]:
+    """What was put in for exactly this term, the newest first. before: the last id of the page before."""
+    table = appraisal_input
+    columns = [table.c[name] for name in Given.__dataclass_fields__]
+    query = select(*columns).where(table.c.term == term.name).order_by(table.c.id.desc()).limit(min(limit, MAX_PAGE))
+    if before is not None:
+        query = query.where(table.c.id < before)
+    return tuple(Given(*row) for row in await tx.execute(query))
+
+
 async def inputs(tx: AsyncConnection, terms: tuple[Term, ...]) -> dict[str, dict[str, list[float]]]:
     """What was put in for these terms: unit -> item -> values, oldest first."""
     table = appraisal_input
