@@ -1,7 +1,8 @@
 """Whether a package is what it says it is: offline, from the file alone. Blocking.
 
 Four proofs, each standing on the one before: the bag is whole and signed (`bags`), the chain of events is unbroken and
-as long as the archive says, every recording is the sealed file its paper describes, and a week's numbers have no gap.
+as long as the archive says, every recording and attachment is the sealed file its paper describes, and a week's numbers
+have no gap.
 """
 
 import json
@@ -12,11 +13,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from callcenter.archive import bags, tars
 from callcenter.archive.bags import BagWrong
 from callcenter.archive.tars import PackageUnsafe
+from callcenter.attachments import cabinet
 from recordings.custody.custody import SUFFIX
 from recordings.custody.sealed import LONGEST_HEADER, NotSealed, read_header
 from ticketing.store import NO_HASH
@@ -39,7 +41,7 @@ class _Read(BaseModel):
 
 
 class TicketPaper(_Read):
-    """`data/archive.json` as far as it is relied on."""
+    """`data/archive.json` as far as it is relied on. attachments: None in packages made before they had any."""
 
     format: str
     ticket_id: str = Field(pattern=r"^[0-9]{14}$")
@@ -53,6 +55,7 @@ class TicketPaper(_Read):
     last_hash: str
     secret: bool
     recordings: list[str]
+    attachments: list[str] | None = None
     summary: dict[str, str | int | bool | None]
 
 
@@ -176,7 +179,10 @@ def _ticket(bag: _Bag) -> TicketPaper:
     if (paper.manifest.get("number"), paper.manifest.get("round")) != (paper.number, paper.round):
         raise PackageWrong("number or round differ from the list of parts made at archiving")
     _chain_holds(bag, paper)
-    _recordings_hold(bag, paper)
+    _sealed_hold(bag, "recordings", SUFFIX, paper.recordings)
+    _sealed_hold(bag, "attachments", cabinet.SUFFIX, paper.attachments or [])
+    if paper.attachments is not None:
+        _no_attachment_lacks(bag, paper.attachments)
     return paper
 
 
@@ -200,27 +206,36 @@ def _chain_holds(bag: _Bag, paper: TicketPaper) -> None:
         raise PackageWrong(f"the chain has {len(lines)} events and does not end where the archive says")
 
 
-def _recordings_hold(bag: _Bag, paper: TicketPaper) -> None:
-    folder = bag.folder / bags.DATA / "recordings"
-    there = {path.stem for path in folder.glob(f"*{SUFFIX}")}
-    if there != set(paper.recordings):
-        raise PackageWrong("the recordings are not those the archive lists")
+def _sealed_hold(bag: _Bag, kind: str, suffix: str, listed: Sequence[str]) -> None:
+    folder = bag.folder / bags.DATA / kind
+    there = {path.stem for path in folder.glob(f"*{suffix}")}
+    if there != set(listed):
+        raise PackageWrong(f"the {kind} are not those the archive lists")
     for name in sorted(there):
-        _sealed_holds(bag, folder / f"{name}{SUFFIX}")
+        _sealed_holds(bag, kind, folder / f"{name}{suffix}")
 
 
-def _sealed_holds(bag: _Bag, path: Path) -> None:
-    told = bag.parsed(f"recordings/{path.stem}.json", _RecordingPaper).object
+def _sealed_holds(bag: _Bag, kind: str, path: Path) -> None:
+    told, one = bag.parsed(f"{kind}/{path.stem}.json", _SealedPaper).object, f"{kind.removesuffix('s')} {path.stem}"
     with path.open("rb") as file:
         beginning = file.read(LONGEST_HEADER)
     try:
         name = str(read_header(beginning).name)
     except NotSealed as error:
-        raise PackageWrong(f"recording {path.stem}: {error}") from None
+        raise PackageWrong(f"{one}: {error}") from None
     if not path.stem == name == told.name:
-        raise PackageWrong(f"recording {path.stem} is the sealed file of another one, {name}")
+        raise PackageWrong(f"{one} is the sealed file of another one, {name}")
     if (path.stat().st_size, bags.sha256_of(path)) != (told.sealed_bytes, told.sealed_sha256):
-        raise PackageWrong(f"recording {path.stem} is not the file that was stored")
+        raise PackageWrong(f"{one} is not the file that was stored")
+
+
+def _no_attachment_lacks(bag: _Bag, listed: Sequence[str]) -> None:
+    """Every row of a file that was not taken back has its bytes here."""
+    rows = _ROWS.validate_json(bag.read(ROWS)) if (bag.folder / bags.DATA / ROWS).is_file() else []
+    known = {bag.parsed(f"attachments/{name}.json", _AttachmentPaper).object.sha256 for name in listed}
+    for row in rows:
+        if row.removed_at is None and row.sha256 not in known:
+            raise PackageWrong(f"attachment {row.id} is listed and not there")
 
 
 class _ObjectPaper(_Read):
@@ -231,16 +246,48 @@ class _ObjectPaper(_Read):
     wrapped_key: str
 
 
-class _RecordingPaper(_Read):
+class _SealedPaper(_Read):
     object: _ObjectPaper
+
+
+class _Given(_Read):
+    id: int
+    name: str
+
+
+class _AttachmentObject(_ObjectPaper):
+    sha256: str
+
+
+class _AttachmentPaper(_Read):
+    files: list[_Given] = Field(min_length=1)
+    object: _AttachmentObject
+
+
+class _Row(_Read):
+    id: int
+    sha256: str
+    removed_at: str | None
+
+
+ROWS = "records/attachment.json"
+_ROWS = TypeAdapter(list[_Row])
 
 
 def recording_paper(raw: bytes) -> _ObjectPaper:
     """What `data/recordings/<uuid>.json` says about the sealed file. Raises PackageWrong."""
     try:
-        return _RecordingPaper.model_validate_json(raw).object
+        return _SealedPaper.model_validate_json(raw).object
     except ValidationError:
         raise PackageWrong("the recording's paper cannot be read") from None
+
+
+def attachment_paper(raw: bytes) -> _AttachmentPaper:
+    """What `data/attachments/<uuid>.json` says: the sealed file, and as what it was given. Raises PackageWrong."""
+    try:
+        return _AttachmentPaper.model_validate_json(raw)
+    except ValidationError:
+        raise PackageWrong("the attachment's paper cannot be read") from None
 
 
 # ---- a week ------------------------------------------------------------------------------------------------------

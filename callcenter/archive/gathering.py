@@ -1,4 +1,4 @@
-"""Everything one package will hold, as files by name, and the sealed recordings that are still to be copied."""
+"""Everything one package will hold, as files by name, and the sealed files that are still to be copied."""
 
 import base64
 import json
@@ -13,6 +13,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from callcenter.archive import contents
 from callcenter.archive.contents import Document
+from callcenter.attachments import cabinet
+from callcenter.attachments import rows as attached
+from callcenter.attachments.words import Attachment
 from callcenter.types import CallId, TicketId
 from callcenter.web.ticket_views import basis_of
 from recordings import store as recording_store
@@ -41,6 +44,12 @@ class RecordingsNotStored(Exception):
     retryable = True
 
 
+class AttachmentNotStored(Exception):
+    """A file of the ticket is not in the store, as its row says; the package waits for a person to look."""
+
+    retryable = True
+
+
 class NotArchived(LookupError):
     """This round of the ticket was never archived; there is nothing to make a package of."""
 
@@ -49,17 +58,13 @@ class NotArchived(LookupError):
 
 @dataclass(frozen=True, slots=True)
 class Sealed:
-    """A sealed recording to copy from the store, byte for byte."""
+    """A sealed recording or attachment to copy from the store, byte for byte. target: its place under `data`."""
 
     name: UUID
     path: str
     size_bytes: int
     sha256: str
-
-    @property
-    def target(self) -> str:
-        """Its place under `data`."""
-        return f"recordings/{self.name}{SUFFIX}"
+    target: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +86,7 @@ class Gathered:
 
 
 async def gather(tx: AsyncConnection, rules: Rules, ticket_id: TicketId, round_: int) -> Gathered:
-    """All there is about this round of a ticket. Raises NotArchived, RecordingsNotStored."""
+    """All there is about this round of a ticket. Raises NotArchived, RecordingsNotStored, AttachmentNotStored."""
     table = tables.ticket_archive
     query = select(table).where(table.c.ticket_id == ticket_id, table.c.round == round_)
     row = (await tx.execute(query)).mappings().one_or_none()
@@ -93,17 +98,19 @@ async def gather(tx: AsyncConnection, rules: Rules, ticket_id: TicketId, round_:
     chain = await contents.events(tx, ticket_id, row["events"])
     calls = await contents.calls_of(tx, head, chain)
     kept, sealed = await _recordings(tx, calls) if CALLS_KIND in policy.archive.package else ({}, ())
+    given, files = await _attachments(tx, ticket_id)
     file = await ticket_file(tx, ticket, policy)
     week = week_of(row["archived_at"])
     archive = _archive(dict(row), policy) | {
         "week": f"{week.iso_year}-W{week.iso_week:02d}",
         "kinds": [{"kind": kind, "count": count} for kind, count in file.kinds],
         "recordings": [str(one.name) for one in sealed],
+        "attachments": [str(one.name) for one in files],
         "secret": is_secret(ticket),
     }
     archive |= {"summary": _summary(head, archive)}
     documents = {"archive.json": archive, "ticket.json": head, **kept, **await _records(tx, ticket_id, policy)}
-    documents |= await _calls(tx, calls)
+    documents |= given | await _calls(tx, calls)
     lines = {
         "events.jsonl": chain,
         "sms.jsonl": await contents.messages(tx, ticket_id, await _surveys(tx, ticket_id)),
@@ -116,7 +123,7 @@ async def gather(tx: AsyncConnection, rules: Rules, ticket_id: TicketId, round_:
         archived_at=row["archived_at"],
         documents={name: _json(value) for name, value in documents.items()}
         | {name: b"".join(_line(one) for one in value) for name, value in lines.items()},
-        sealed=sealed,
+        sealed=(*sealed, *files),
     )
 
 
@@ -154,6 +161,7 @@ def _summary(head: Document, archive: Document) -> Document:
         "policy": f"{archive['policy']['id']}@{archive['policy']['version']}",
         "secret": archive["secret"],
         "recordings": len(archive["recordings"]),
+        "attachments": len(archive["attachments"]),
     }
 
 
@@ -192,12 +200,46 @@ async def _recordings(tx: AsyncConnection, calls: list[CallId]) -> tuple[dict[st
         name = f"{row['name']}.json" if row and custody is not Custody.DELETED else f"{one.id}-without-audio.json"
         documents[f"recordings/{name}"] = {"recording": _recording(one), "object": _object(dict(row)) if row else None}
         if row and custody in (Custody.STORED, Custody.RECYCLED):
-            sealed.append(Sealed(row["name"], row["path"], row["sealed_bytes"], row["sealed_sha256"]))
+            place = f"recordings/{row['name']}{SUFFIX}"
+            sealed.append(Sealed(row["name"], row["path"], row["sealed_bytes"], row["sealed_sha256"], place))
             key = WrappedKey(row["key_id"], bytes(row["wrapped_key"]))
             # Where a rotation leaves it, so that the file opens by itself: see recordings.custody.sidecar.
-            beside = key_path(f"recordings/{row['name']}{SUFFIX}", key.key_id)
-            documents[beside] = sidecar(row["name"], key)
+            documents[key_path(place, key.key_id)] = sidecar(row["name"], key)
     return documents, tuple(sealed)
+
+
+async def _attachments(tx: AsyncConnection, ticket_id: TicketId) -> tuple[dict[str, Any], tuple[Sealed, ...]]:
+    """The files of the ticket with who gave them for what. Raises AttachmentNotStored."""
+    of_object: dict[int, list[Attachment]] = {}
+    for one in await attached.of_ticket(tx, ticket_id, citizens=True):
+        of_object.setdefault(one.object_id, []).append(one)
+    documents: dict[str, Any] = {}
+    sealed: list[Sealed] = []
+    for object_id, given in of_object.items():
+        laid = await attached.laid(tx, object_id)
+        if laid is None:
+            raise AttachmentNotStored(f"attachment {given[0].id} of ticket {ticket_id}")
+        documents[f"attachments/{laid.name}.json"] = {"files": [_given(one) for one in given], "object": _laid(laid)}
+        place = f"attachments/{laid.name}{cabinet.SUFFIX}"
+        sealed.append(Sealed(laid.name, laid.path, laid.sealed.sealed_bytes, laid.sealed.sealed_sha256, place))
+    return documents, tuple(sealed)
+
+
+def _given(one: Attachment) -> Document:
+    return {name: getattr(one, name) for name in one.__dataclass_fields__ if name not in ("object_id", "removed_at")}
+
+
+def _laid(laid: cabinet.Laid) -> Document:
+    sealed = laid.sealed
+    return {
+        "name": laid.name,
+        "sha256": laid.sha256,
+        "cipher": sealed.cipher,
+        "sealed_bytes": sealed.sealed_bytes,
+        "sealed_sha256": sealed.sealed_sha256,
+        "key_id": sealed.key.key_id,
+        "wrapped_key": base64.b64encode(sealed.key.wrapped).decode(),
+    }
 
 
 def _waits(one: Recording, custody: Custody | None) -> bool:

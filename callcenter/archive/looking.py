@@ -78,7 +78,8 @@ def _told(verified: Verified) -> str:
     if isinstance(paper, TicketPaper):
         number = f", number {paper.number}" if paper.number else ""
         recordings = f"{len(paper.recordings)} recording{'' if len(paper.recordings) == 1 else 's'}"
-        return f"ticket {paper.ticket_id}, round {paper.round}{number}, {paper.events} events, {recordings}"
+        files = f", {len(paper.attachments)} attachments" if paper.attachments else ""
+        return f"ticket {paper.ticket_id}, round {paper.round}{number}, {paper.events} events, {recordings}{files}"
     return f"index of {paper.week}" + (f", supplement {paper.part}" if paper.part else "")
 
 

@@ -24,7 +24,7 @@ from ticketing.clocks import local_day
 
 
 class RecordingDamaged(Exception):
-    """Neither store has the recording as it was sealed; the package waits until it is repaired from the copy."""
+    """Neither store has the recording or attachment as it was sealed; the package waits until it is repaired."""
 
     retryable = True
 

@@ -1,4 +1,4 @@
-"""Reading a package in its tar, where it is: its papers, and its recordings, decrypted as they are heard. Blocking."""
+"""Reading a package in its tar, where it is: its papers, its recordings and attachments, opened as read. Blocking."""
 
 import base64
 import os
@@ -8,8 +8,9 @@ from uuid import UUID
 
 from callcenter.archive import tars
 from callcenter.archive.bags import DATA
-from callcenter.archive.checking import MOST_JSON_BYTES, PackageWrong, recording_paper
+from callcenter.archive.checking import MOST_JSON_BYTES, PackageWrong, attachment_paper, recording_paper
 from callcenter.archive.tars import Member
+from callcenter.attachments import cabinet
 from recordings.custody.custody import SUFFIX, WrappedKey
 from recordings.custody.keys import KeyProvider
 from recordings.custody.sealed import SealedFile
@@ -46,7 +47,15 @@ class Reader:
     @property
     def recordings(self) -> tuple[UUID, ...]:
         """Recordings the package has audio of."""
-        stems = (Path(name).stem for name in self.names if name.startswith("recordings/") and name.endswith(SUFFIX))
+        return self._sealed_in("recordings/", SUFFIX)
+
+    @property
+    def attachments(self) -> tuple[UUID, ...]:
+        """Files of the ticket the package has."""
+        return self._sealed_in("attachments/", cabinet.SUFFIX)
+
+    def _sealed_in(self, folder: str, suffix: str) -> tuple[UUID, ...]:
+        stems = (Path(name).stem for name in self.names if name.startswith(folder) and name.endswith(suffix))
         return tuple(UUID(stem) for stem in stems)
 
     def recording(self, name: UUID, keys: KeyProvider) -> SealedFile:
@@ -54,12 +63,22 @@ class Reader:
 
         Raises PackageWrong for one that is not there, and what SealedFile raises.
         """
-        one, told = self._member(f"recordings/{name}{SUFFIX}"), recording_paper(self.read(f"recordings/{name}.json"))
+        told = recording_paper(self.read(f"recordings/{name}.json"))
+        key = WrappedKey(told.key_id, base64.b64decode(told.wrapped_key))
+        return self._sealed(f"recordings/{name}{SUFFIX}", name, key, keys)
+
+    def attachment(self, name: UUID, keys: KeyProvider) -> SealedFile:
+        """The file as it was given. Raises PackageWrong for one that is not there, and what SealedFile raises."""
+        told = attachment_paper(self.read(f"attachments/{name}.json")).object
+        key = WrappedKey(told.key_id, base64.b64decode(told.wrapped_key))
+        return self._sealed(f"attachments/{name}{cabinet.SUFFIX}", name, key, keys)
+
+    def _sealed(self, place: str, name: UUID, key: WrappedKey, keys: KeyProvider) -> SealedFile:
+        one = self._member(place)
 
         def fetch(start: int, length: int) -> bytes:
             return os.pread(self._fd, max(0, min(length, one.size_bytes - start)), one.offset + start)
 
-        key = WrappedKey(told.key_id, base64.b64decode(told.wrapped_key))
         return SealedFile(fetch, one.size_bytes, keys, name=name, key=key)
 
     def _member(self, name: str) -> Member:

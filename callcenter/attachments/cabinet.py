@@ -56,12 +56,17 @@ def path_of(name: UUID, at: datetime) -> str:
     return f"{FOLDER}/{at.astimezone(SHANGHAI):%Y/%m/%d}/{name.hex[:2]}/{name}{SUFFIX}"
 
 
+def keys_of(vault: Vault) -> FileKeys:
+    """What wraps the keys of these files, in the store and in packages of the archive."""
+    return FileKeys((MasterKey(KEY_ID, Kind.AES_256, vault.derived(b"attachments")),))
+
+
 class Cabinet:
     """The stores, and the key of these files."""
 
     def __init__(self, ground: Ground, vault: Vault) -> None:
         self._cipher, self.store, self.copy = ground.cipher, ground.store, ground.copy
-        self._keys = FileKeys((MasterKey(KEY_ID, Kind.AES_256, vault.derived(b"attachments")),))
+        self._keys = keys_of(vault)
 
     async def put(self, name: UUID, path: str, data: bytes) -> SealedObject:
         """Seals and stores, durably, and reads it back. Raises StoreAway, NotKept."""
@@ -104,6 +109,18 @@ class Cabinet:
             return found.plain
         raise away or AttachmentDamaged(str(laid.name))
 
+    async def look(self, laid: Laid, *, copied: bool) -> "Look":
+        """Every byte in every place that must have it. Raises StoreAway."""
+        places = [self.store, *([self.copy] if copied and self.copy is not None else [])]
+        found = [(place, await self._sound(place, laid)) for place in places]
+        whole = next((one.sealed for _, one in found if one is not None), None)
+        return Look(whole, tuple(place for place, one in found if one is None))
+
+    async def mend(self, laid: Laid, look: "Look") -> None:
+        """What is whole in one place is put into the others. Raises StoreAway, NotKept."""
+        for place in look.broken if look.whole is not None else ():
+            await self._lay(place, laid, look.whole or b"")
+
     async def _sound(self, place: ObjectStore, laid: Laid) -> "_Found | None":
         """What lies there, if it opens to the file that came. Raises StoreAway."""
         try:
@@ -139,6 +156,14 @@ class Cabinet:
         for place in (self.store, self.copy):
             if place is not None:
                 await place.delete(path)
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What was found of an object. whole: its sealed bytes, None when no place has them; broken: places without."""
+
+    whole: bytes | None
+    broken: tuple[ObjectStore, ...]
 
 
 @dataclass(frozen=True, slots=True)

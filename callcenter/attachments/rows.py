@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import Row, Text, Update, exists, func, insert, select, text, update
+from sqlalchemy import Row, Text, Update, and_, exists, func, insert, or_, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from callcenter.attachments.cabinet import Laid, path_of, sealed_of
@@ -168,6 +168,36 @@ async def page(tx: AsyncConnection, after: int, limit: int, *, copied: bool) -> 
 async def copied(tx: AsyncConnection, object_id: int, now: datetime) -> None:
     """The second place has it."""
     await tx.execute(update(attachment_object).where(_O.id == object_id).values(copied_at=now))
+
+
+async def due(tx: AsyncConnection, before: datetime, again: datetime, limit: int) -> Sequence[tuple[int, Laid, bool]]:
+    """Objects nobody has read whole since `before`, those in trouble not since `again`; the longest unread first.
+
+    With whether the second place has it.
+    """
+    seen = func.coalesce(_O.checked_at, _O.stored_at)
+    wanted = or_(seen < before, and_(_O.trouble != "", seen < again))
+    query = select(attachment_object).where(_O.place == Place.STORED, wanted).order_by(seen, _O.id).limit(limit)
+    return [(row.id, _as_laid(row), row.copied_at is not None) for row in await tx.execute(query)]
+
+
+async def some_others(tx: AsyncConnection, object_id: int, limit: int, *, copied: bool) -> list[str]:
+    """Paths of other objects that must lie there, the newest."""
+    there = [_O.place == Place.STORED, _O.id != object_id]
+    if copied:
+        there.append(_O.copied_at.is_not(None))
+    return list((await tx.execute(select(_O.path).where(*there).order_by(_O.id.desc()).limit(limit))).scalars())
+
+
+async def checked(tx: AsyncConnection, object_id: int, now: datetime, trouble: str) -> None:
+    """It was read whole; trouble: `` when every place has it now."""
+    await tx.execute(update(attachment_object).where(_O.id == object_id).values(checked_at=now, trouble=trouble))
+
+
+async def troubled(tx: AsyncConnection, limit: int) -> Sequence[tuple[UUID, str]]:
+    """Objects that could not be mended, and why."""
+    query = select(_O.name, _O.trouble).where(_O.trouble != "", _O.place == Place.STORED)
+    return [(row.name, row.trouble) for row in await tx.execute(query.order_by(_O.id).limit(limit))]
 
 
 async def unneeded(tx: AsyncConnection, before: datetime, limit: int) -> Sequence[tuple[int, str]]:

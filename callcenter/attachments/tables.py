@@ -52,6 +52,8 @@ attachment_object = Table(
     _at("stored_at"),
     _at("copied_at"),
     _at("gone_at"),
+    _at("checked_at"),
+    Column("trouble", Text, nullable=False, server_default=text("''"), comment="why no place could mend it"),
     _one_of("place", *Place),
     CheckConstraint("sha256 ~ '^[0-9a-f]{64}$' AND plain_bytes > 0", name="file_described"),
     CheckConstraint(
@@ -62,6 +64,8 @@ attachment_object = Table(
     # The same bytes lie there once.
     Index("attachment_object_once", "sha256", unique=True, postgresql_where=text("place = 'stored'")),
     Index("attachment_object_unsettled", "id", postgresql_where=text("place IN ('prepared', 'leaving')")),
+    Index("attachment_object_due", text("coalesce(checked_at, stored_at)"), postgresql_where=text("place = 'stored'")),
+    Index("attachment_object_in_trouble", "id", postgresql_where=text("trouble <> ''")),
     Index("attachment_object_uncopied", "id", postgresql_where=text("place = 'stored' AND copied_at IS NULL")),
 )
 

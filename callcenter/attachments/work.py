@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from callcenter.attachments import rows
 from callcenter.attachments.cabinet import AttachmentDamaged, Cabinet, NotKept, missing
+from callcenter.attachments.recheck import AttachmentRecheck
 from callcenter.db import Database
 from callcenter.jobs import Worker
 from recordings.custody.ground import Ground
@@ -65,13 +66,17 @@ class AttachmentWork:
 
 
 def register(worker: Worker, database: Database, cabinet: Cabinet) -> None:
-    """The sweep, in one worker of all."""
+    """The sweeps, each in one worker of all."""
     worker.every(EVERY_S, "attachments.tidy", AttachmentWork(database, cabinet).sweep)
+    worker.every(EVERY_S, "attachments.recheck", AttachmentRecheck(database, cabinet).sweep)
 
 
 async def check(tx: AsyncConnection, ground: Ground) -> Sequence[str]:
-    """For `callcenter verify`: every file of a ticket lies in both stores at its size; a sentence a finding."""
-    wrong: list[str] = []
+    """For `callcenter verify`: every file of a ticket lies in both stores at its size, and was whole when last read.
+
+    A sentence a finding.
+    """
+    wrong = [f"attachment object {name} is {why}" for name, why in await rows.troubled(tx, AT_ONCE)]
     try:
         for place in (ground.store, ground.copy):
             after = 0

@@ -1,6 +1,6 @@
 """`callcenter archive`: check packages without anything else, read them, bring them into another system.
 
-`verify`, `show` and `play` need no database and no settings: archives outlive the product.
+`verify`, `show`, `play` and `files` need no database and no settings: archives outlive the product.
 """
 
 import asyncio
@@ -86,6 +86,40 @@ def play(
         raise fail(f"master key {error} of {key} does not open it: another key, or it is damaged") from None
     except ValueError:
         raise fail(f"{recording!r} is not the name of a recording; `callcenter archive show` lists them") from None
+    except OSError as error:
+        raise fail(f"{error.filename}: {error.strerror}") from None
+
+
+@archive_app.command()
+def files(
+    package: One,
+    vault_key: Annotated[Path, typer.Option(metavar="FILE", help="a file with the vault's key, 64 hex digits")],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="where the opened files go")] = Path(),
+) -> None:
+    """Take the ticket's attachments out of a package, opened with the vault's key alone."""
+    from callcenter.archive.checking import PackageWrong, attachment_paper
+    from callcenter.attachments.cabinet import keys_of
+    from callcenter.attachments.kinds import WrongFile, clean_name
+    from callcenter.vault import Vault, VaultKeyMalformed
+    from recordings.custody.keys import KeyUnknown, KeyWrong
+    from recordings.custody.sealed import Damaged, NotSealed, OtherFile
+
+    try:
+        keys = keys_of(Vault(vault_key.read_text("ascii").strip()))
+        out.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with _opened(package) as reader:
+            for name in reader.attachments:
+                for one in attachment_paper(reader.read(f"attachments/{name}.json")).files:
+                    # Whoever made the package chose the name.
+                    typer.echo(_heard(reader.attachment(name, keys), out / f"{one.id}-{clean_name(one.name)}"))
+    except (VaultKeyMalformed, UnicodeDecodeError):
+        raise fail(f"{vault_key} does not hold 64 hex digits") from None
+    except (KeyUnknown, KeyWrong):
+        raise fail(f"the key of {vault_key} does not open it: another key, or it is damaged") from None
+    except (Damaged, NotSealed, OtherFile, PackageWrong) as error:
+        raise fail(str(error)) from None
+    except (WrongFile, ValueError):
+        raise fail(f"{package} names its attachments as no package of ours does") from None
     except OSError as error:
         raise fail(f"{error.filename}: {error.strerror}") from None
 

@@ -26,6 +26,7 @@ from recordings.custody.keys import FileKeys
 from recordings.custody.leaving import decrypt
 from tests.integration.test_demo_clerks import Seat, Told, with_demo_people
 from tests.support.archived import (
+    FILE,
     SECONDS,
     Archive,
     archive_command,
@@ -39,6 +40,7 @@ from tests.support.archived import (
     stored,
     unpacked,
 )
+from tests.support.attached import PDF
 from tests.support.clerks import Office, Opening, opening
 from tests.support.regions import policy_of
 from tests.support.tickets import local
@@ -143,6 +145,41 @@ async def test_it_waits_for_the_store_and_takes_the_copy_of_a_damaged_object(ope
     await custody.copy.put_new(path, whole)
     with Reader(await archive.package()) as reader:
         assert reader.read(f"recordings/{name}.ccr") == whole
+
+
+async def test_files_of_the_ticket_are_in_it_and_open_with_the_vault_s_key_alone(
+    opening: Opening, tmp_path: Path
+) -> None:
+    archive = await ready(opening, tmp_path)
+    package = await archive.package()
+    with Reader(package) as reader:
+        [name] = reader.attachments
+        paper = json.loads(reader.read(f"attachments/{name}.json"))
+        assert PDF not in reader.read(f"attachments/{name}.sealed")
+        assert json.loads(reader.read("archive.json"))["attachments"] == [str(name)]
+    [told] = paper["files"]
+    assert (told["name"], told["purpose"], told["added_by"]) == (FILE, "citizen", "user:agent")
+    key, other = tmp_path / "vault.key", tmp_path / "other.key"
+    key.write_text("5a" * 32 + "\n")
+    other.write_text("5b" * 32)
+    status, said = archive_command("files", package, "--vault-key", key, "--out", tmp_path / "out")
+    assert status == 0, said
+    assert (tmp_path / "out" / f"{told['id']}-{FILE}").read_bytes() == PDF
+    assert archive_command("files", package, "--vault-key", other, "--out", tmp_path / "none")[0] == 1
+    bag = unpacked(package, tmp_path / "bag")
+    archive_paper = bag / "data" / "archive.json"
+    whole, sealed = archive_paper.read_text(), bag / "data" / "attachments" / f"{name}.sealed"
+    archive_paper.write_text(json.dumps(json.loads(whole) | {"attachments": []}))
+    kept = sealed.read_bytes()
+    sealed.unlink()
+    signed_again(bag, archive.signer)
+    with pytest.raises(PackageWrong, match=f"attachment {told['id']} is listed and not there"):
+        checking.verify(bag)
+    archive_paper.write_text(whole)
+    sealed.write_bytes(kept[:-1] + b"x")
+    signed_again(bag, archive.signer)
+    with pytest.raises(PackageWrong, match="is not the file that was stored"):
+        checking.verify(bag)
 
 
 async def test_a_worker_that_died_before_it_wrote_the_row_left_a_package_that_is_taken(

@@ -1138,6 +1138,8 @@ CREATE TABLE attachment_object (
     stored_at TIMESTAMP WITH TIME ZONE,
     copied_at TIMESTAMP WITH TIME ZONE,
     gone_at TIMESTAMP WITH TIME ZONE,
+    checked_at TIMESTAMP WITH TIME ZONE,
+    trouble TEXT DEFAULT '' NOT NULL,
     PRIMARY KEY (id),
     CONSTRAINT place_known CHECK (place IN ('prepared', 'stored', 'leaving', 'gone')),
     CONSTRAINT file_described CHECK (sha256 ~ '^[0-9a-f]{64}$' AND plain_bytes > 0),
@@ -1149,6 +1151,12 @@ CREATE TABLE attachment_object (
 COMMENT ON COLUMN attachment_object.path IS 'in the store and in its copy'
 --;
 COMMENT ON COLUMN attachment_object.sha256 IS 'of the file as it came'
+--;
+COMMENT ON COLUMN attachment_object.trouble IS 'why no place could mend it'
+--;
+CREATE INDEX attachment_object_due ON attachment_object (coalesce(checked_at, stored_at)) WHERE place = 'stored'
+--;
+CREATE INDEX attachment_object_in_trouble ON attachment_object (id) WHERE trouble <> ''
 --;
 CREATE UNIQUE INDEX attachment_object_once ON attachment_object (sha256) WHERE place = 'stored'
 --;
