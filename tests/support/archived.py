@@ -24,6 +24,7 @@ from recordings.custody.custody import SealedObject, object_path
 from recordings.custody.keys import FileKeys, MasterKey, write_key_file
 from recordings.custody.sealed import seal
 from recordings.tables import recording, recording_gap, transcript, transcript_line
+from tests.support.attached import PDF, given
 from tests.support.clerks import LAMP, Office
 from tests.support.spoken import tone, write_sln
 from tests.support.web import CALL_ID, PHONE
@@ -31,6 +32,7 @@ from ticketing.aftercare.archive_numbers import Week, week_of
 
 SECONDS = 2
 CHANNEL = "a-1.1"
+FILE = "停电通知.pdf"
 SPOKEN = f"我的电话是{PHONE}"
 
 
@@ -71,8 +73,9 @@ def archive_of(office: Office, folder: Path) -> Archive:
 
 
 async def put_away(office: Office, **fields: Any) -> None:
-    """The ticket is registered, withdrawn and archived."""
+    """The ticket is registered, given a file, withdrawn and archived."""
     await office.do("agent", "register", fields={**LAMP, "request_type": "咨询", **fields})
+    await given(office.web, "agent", office.ticket, PDF, FILE, purpose="citizen")
     await office.do("agent", "withdraw", reason="诉求人要求撤回")
     assert "ticket.archive" in await office.run_jobs()
 

@@ -13,8 +13,10 @@ GRAVE = frozenset({"serious", "critical"})
 async def grave_findings(page: Page) -> list[str]:
     """Serious and critical findings: rule, what to do, and where."""
     # Evaluated by the debugger, so that the page's content security policy stays as it is.
-    await page.evaluate(ENGINE.read_text(encoding="utf-8") + ";undefined")
-    found: dict[str, Any] = await page.evaluate("tags => axe.run(document, {runOnly: tags})", TAGS)
+    if not await page.evaluate("'axe' in window"):
+        await page.evaluate(ENGINE.read_text(encoding="utf-8") + ";undefined")
+    asked = "tags => axe.run(document, {runOnly: tags, resultTypes: ['violations']})"
+    found: dict[str, Any] = await page.evaluate(asked, TAGS)
     return [
         f"{one['id']}: {one['help']} at {[node['target'] for node in one['nodes']][:5]}"
         for one in found["violations"]

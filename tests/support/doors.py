@@ -176,7 +176,10 @@ MATRIX: dict[tuple[str, str], set[Role] | None] = {
     **{("POST", f"{TICKET}/approvals/{verb}"): {H, L, S} for verb in ("sign", "decline")},
     **{("POST", f"{TICKET}/{verb}"): {U, H} for verb in ("signoff", "termination")},
     **{("POST", f"{TICKET}/{verb}"): {A, D} for verb in ("supplement", "supplement/ask")},
-    **{("GET", f"/api/knowledge/{what}"): ALL - {M} for what in ("search", "items", "items/{item_id}", "export")},
+    **{
+        ("GET", f"/api/knowledge/{what}"): ALL - {M}
+        for what in ("search", "items", "items/{item_id}", "words", "export")
+    },
     **{("POST", f"/api/knowledge/{what}"): {U, H, R, S} for what in ("items", "import")},
     **{("POST", f"/api/knowledge/items/{{item_id}}/{v}"): {U, H, R, S} for v in ("revise", "submit", "withdraw")},
     **{("POST", f"/api/knowledge/items/{{item_id}}/{verb}"): {R, S} for verb in ("approve", "refuse")},
@@ -187,13 +190,22 @@ MATRIX: dict[tuple[str, str], set[Role] | None] = {
     ("GET", "/api/knowledge/questions"): {A, D, R, S, T, U, H},
     ("POST", "/api/knowledge/questions/{question_id}/answer"): {U, H},
     ("GET", "/api/knowledge/upkeep"): {R, S, T, L},
-    **{("GET", f"/api/appraisal/{what}"): {S, T, L, M, U, H} for what in ("metrics", "figures", "ranking", "topics")},
-    ("GET", "/api/appraisal/figures/{metric}/tickets"): {S, T, L, M, U, H},
+    **{
+        ("GET", f"/api/appraisal/{what}"): {S, T, L, M, U, H}
+        for what in ("metrics", "figures", "ranking", "rules", "table")
+    },
+    ("GET", "/api/appraisal/topics"): {S, R, T, L, M, U, H},
+    **{("GET", f"/api/appraisal/figures/{{metric}}/{what}"): {S, T, L, M, U, H} for what in ("tickets", "course")},
+    ("GET", "/api/appraisal/inputs"): {S, T, L, M},
     ("POST", "/api/appraisal/inputs"): {S, M},
-    **{("GET", f"/api/reports{what}"): {S, T, L, M} for what in ("", "/definitions", "/events")},
+    **{("GET", f"/api/reports{what}"): {S, T, L, M} for what in ("", "/definitions")},
+    **{("GET", f"/api/reports/{what}"): {S, R, T, L, M} for what in ("events", "cases")},
     **{("GET", f"/api/reports/{what}"): {S, T, L, M} for what in ("runs/{run_id}", "files/{file_id}")},
     **{("POST", f"/api/reports{what}"): {S, M} for what in ("", "/runs/{run_id}/publish")},
-    **{("POST", f"/api/reports/{what}"): {S, R} for what in ("cases", "events", "events/{event_id}/close")},
+    **{
+        ("POST", f"/api/reports/{what}"): {S, R}
+        for what in ("cases", "cases/{case_id}/drop", "events", "events/{event_id}/close")
+    },
     ("GET", "/api/recordings/{recording_id}/retention"): {S, T, M, R},
     **{
         ("POST", f"/api/recordings/{{recording_id}}/{what}"): {S, T, M} for what in ("restore", "keep-until", "recycle")

@@ -46,7 +46,11 @@ class Whole:
         return str(self.ticket["id"])
 
 
-async def heard_call(web: Web, call_id: str = CALL_ID) -> datetime:
+Said = tuple[tuple[Party, float, float, str], ...]
+"""Who said from when to when, in seconds of the recording, what."""
+
+
+async def heard_call(web: Web, call_id: str = CALL_ID, said: Said = LINES) -> datetime:
     """A call of a citizen, an agent and a unit: legs, who heard whom, recordings in the spool, words, one gap."""
     answered = datetime.now(UTC).replace(microsecond=0) - timedelta(minutes=30)
     ended = answered + timedelta(seconds=SECONDS)
@@ -65,8 +69,8 @@ async def heard_call(web: Web, call_id: str = CALL_ID) -> datetime:
         cut = {"from_at": ended - timedelta(seconds=2), "until_at": ended}
         await tx.execute(insert(recording_gap).values(**gap, **cut))
         lines = tuple(
-            Line(party, ChannelId(CHANNELS[party]), (Word(said, start_s, end_s, 0.93),))
-            for party, start_s, end_s, said in LINES
+            Line(party, ChannelId(CHANNELS[party]), (Word(words, start_s, end_s, 0.93),))
+            for party, start_s, end_s, words in said
         )
         await transcripts.save(tx, CallId(call_id), Transcript("test", lines, ()))
     return answered
