@@ -4,6 +4,7 @@ Nothing here writes documents, so the API can use it without their libraries.
 """
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -11,7 +12,7 @@ from pathlib import Path
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from callcenter import jobs
-from callcenter.reports.figures import Ground
+from callcenter.reports.figures import Ground, NoReportsHere
 from callcenter.types import Actor, system
 from ticketing.appraisal import reports_store
 from ticketing.appraisal.reports import Format, ReportKit
@@ -23,6 +24,7 @@ from ticketing.policy import Policy, Rules
 MAKE_JOB = "report.make"
 BY_ITSELF = system("reports")
 LOST_AFTER = timedelta(minutes=30)
+MOST_HELD = 1_000
 CONTENT_TYPES = {
     Format.DOCX: "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
     Format.XLSX: "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
@@ -44,6 +46,16 @@ class ReportUnknown(Exception):
 
     retryable = False
     sentence = "没有这种报告。请从列表中选择。"
+
+
+SENTENCES = {
+    "ReportUnknown": "本地规定已没有这种报告。请联系管理员核对政策文件。",
+    "NoReportsHere": NoReportsHere.sentence,
+    "FontMissing": "服务器上没有可用的中文字体，文件无法写出。请联系管理员安装字体后重新生成。",
+    "OSError": "报告文件无法写入存放目录。请联系管理员检查磁盘空间和权限。",
+    "PermissionError": "报告存放目录没有写入权限。请联系管理员检查。",
+}
+"""Name of an error that ends the job -> what people read."""
 
 
 def ground_at(rules: Rules, kit: ReportKit, now: datetime) -> Ground:
@@ -86,7 +98,25 @@ async def order(
 
 
 async def _enqueue(tx: AsyncConnection, run_id: int, definition: str, term: str, revision: int) -> None:
-    await jobs.enqueue(tx, MAKE_JOB, {"run": run_id}, key=f"{MAKE_JOB}:{definition}:{term}:{revision}")
+    await jobs.enqueue(tx, MAKE_JOB, {"run": run_id}, key=_key(definition, term, revision))
+
+
+def _key(definition: str, term: str, revision: int) -> str:
+    return f"{MAKE_JOB}:{definition}:{term}:{revision}"
+
+
+async def failures(tx: AsyncConnection, runs: Sequence[Run]) -> dict[int, str]:
+    """Why runs could not be made: run -> a sentence. Only of those whose job waits for a person."""
+    waiting = {_key(run.definition, run.term, run.revision): run.id for run in runs if run.state == "asked"}
+    held = await jobs.held_jobs(tx, MOST_HELD) if waiting else []
+    return {waiting[job.key]: why(job.reason) for job in held if job.key in waiting}
+
+
+def why(reason: str) -> str:
+    """What a job's last error, as logged (`FontMissing: ...`), says to the person who asked for the report."""
+    return SENTENCES.get(
+        reason.partition(":")[0], f"后台任务出错（{reason or '原因不明'}）。请联系管理员查看系统日志。"
+    )
 
 
 async def sweep(tx: AsyncConnection, rules: Rules, now: datetime) -> tuple[Run, ...]:

@@ -17,6 +17,7 @@ ACTIONS: Mapping[str, str] = {
     "archive.take": "取出档案",
     "archive.week": "生成归档目录",
     "attachment.add": "上传附件",
+    "attachment.check": "核查附件存储",
     "attachment.read": "查看附件",
     "attachment.remove": "删除附件",
     "audit.read": "查询审计记录",

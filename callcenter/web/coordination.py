@@ -85,7 +85,12 @@ async def call(ctx: Context, ticket_id: str, body: NoticeIn) -> NoticeNow:
         number = await coordination.call(work.tx, TicketId(ticket_id), notice, actor=ctx.actor, now=work.now)
         await note(work.tx, Audited(ctx.actor, "coordination.call", f"ticket:{ticket_id}", detail={"id": number}))
         for unit in body.units:
-            data: dict[str, Json] = {"id": number, "unit": unit, "kind_name": KIND_NAMES[body.kind]}
+            data: dict[str, Json] = {
+                "id": number,
+                "ticket": ticket_id,
+                "unit": unit,
+                "kind_name": KIND_NAMES[body.kind],
+            }
             work.shown.append(BoardEvent("coordination.called", data | {"at": body.at.isoformat()}))
     return NoticeNow(id=number)
 

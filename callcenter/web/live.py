@@ -26,8 +26,8 @@ BEAT_S = 15.0
 CHECK_S = 60.0
 """How often a stream looks whether its person is still signed in, and with which roles."""
 SEES_ALL = frozenset({Role.SUPERVISOR, Role.ADMIN})
-ABOUT_UNITS = ("ticket.", "knowledge.")
-"""What people of handling units hear of: tickets and knowledge of theirs, never calls."""
+ABOUT_UNITS = ("ticket.", "knowledge.", "coordination.")
+"""What people of handling units hear of: tickets, knowledge and meetings of theirs, never calls."""
 
 
 @dataclass

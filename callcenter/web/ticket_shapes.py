@@ -224,12 +224,13 @@ class Requester(Out):
 class TicketStory(TicketNow):
     """A ticket with all that belongs to it.
 
-    deadlines: of this round; earlier_deadlines: of the rounds before. names: what the units and people in it are
-    called, by `unit:id` and `user:login`. master: the ticket it is merged into; matter: what it repeats, to be given
-    to /api/matters. reveal: for what who asks may look at the citizen's number now.
+    deadlines: of this round; earlier_deadlines: of the rounds before. names: what the units, people and the subject in
+    it are called, by `unit:id`, `user:login` and `subject:code`. master: the ticket it is merged into; matter: what it
+    repeats, to be given to /api/matters. reveal: for what who asks may look at the citizen's number now.
     """
 
     policy: str
+    policy_title: str
     created_at: datetime
     updated_at: datetime
     request_type: str

@@ -13,6 +13,7 @@ from callcenter.tables import handling_unit
 from callcenter.types import Actor, TicketId
 from callcenter.web import reveals
 from callcenter.web.approval_shapes import approval_row
+from callcenter.web.context import Services
 from callcenter.web.event_words import Told, said_of, units_in
 from callcenter.web.ticket_shapes import (
     NEEDS_CITIZEN,
@@ -35,7 +36,7 @@ from callcenter.web.ticket_shapes import (
 from ticketing import lists, store, tables
 from ticketing.aftercare.confidentiality import masks_citizen
 from ticketing.approvals import lists as approvals_lists
-from ticketing.policy import Policy, Rules
+from ticketing.policy import Policy
 from ticketing.prefill import suggestions
 from ticketing.prefill.masks import mask_text
 from ticketing.record import Due, Ticket
@@ -111,9 +112,9 @@ def _my_turn(ticket: Ticket, actor: Actor) -> bool:
     return ticket.signing is not None and ticket.signing.step_for(actor) is not None
 
 
-async def story_of(tx: AsyncConnection, ticket: Ticket, actor: Actor, rules: Rules, now: datetime) -> TicketStory:
+async def story_of(tx: AsyncConnection, ticket: Ticket, actor: Actor, known: Services, now: datetime) -> TicketStory:
     """The ticket with all this person may see of it."""
-    policy = rules.of(ticket.policy_id, ticket.policy_version)
+    policy = known.rules.of(ticket.policy_id, ticket.policy_version)
     veil = veil_of(actor, nameless=masks_citizen(ticket, policy) and not actor.roles & NEEDS_CITIZEN)
     own = () if veil.unit else await suggestions.of_ticket(tx, ticket.id)
     history = await lists.history(tx, ticket.id, actor)
@@ -123,11 +124,13 @@ async def story_of(tx: AsyncConnection, ticket: Ticket, actor: Actor, rules: Rul
     units = _units_of(ticket) | {one.unit for one in assignments}
     units |= {unit for entry in history for unit in units_in(entry.data)}
     names = await _names(tx, units, people)
+    names |= {f"subject:{one.code}": f"{one.parent}/{one.name}" for one in known.subjects if one.code == ticket.subject}
     return TicketStory(
         **_standing(ticket, actor),
         **_texts(ticket, veil),
         **_times(ticket),
         policy=policy.name,
+        policy_title=policy.title,
         request_type=ticket.request_type,
         source=ticket.source,
         urgent=ticket.urgent,

@@ -156,7 +156,7 @@ async def read_ticket(ctx: Context, ticket_id: str) -> TicketStory:
     async with ctx.transaction() as tx:
         ticket = await service.get(tx, TicketId(ticket_id), ctx.actor)
         await note(tx, Audited(ctx.actor, "ticket.read", f"ticket:{ticket.id}"))
-        return await story_of(tx, ticket, ctx.actor, ctx.services.rules, now)
+        return await story_of(tx, ticket, ctx.actor, ctx.services, now)
 
 
 @api.post("/api/tickets/{ticket_id}/urge", URGERS)

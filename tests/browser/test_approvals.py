@@ -11,6 +11,7 @@ from playwright.async_api import Page, expect
 from callcenter import accounts
 from callcenter.db import Database
 from callcenter.types import Role
+from tests.support.attached import PDF, given
 from tests.support.axe import grave_findings
 from tests.support.browser import DESKTOP, TELEPHONE, Chromium, console_folder
 from tests.support.lives import ask
@@ -57,6 +58,7 @@ async def handled(web: Web) -> dict[str, Any]:
         "citizen_contacted_at": now.isoformat(),
         "result_told_at": now.isoformat(),
         "result_told_by": "电话",
+        "attachments": [(await given(web, "unit", ticket["id"], PDF, "检修记录.pdf"))["ref"], "蒙水函〔2026〕3号"],
     }
     return await ask(web, "unit", ticket, "signoff", contents=said)
 
@@ -109,6 +111,10 @@ async def test_a_head_signs_the_result_only_with_the_seal(desk: Chromium, web: W
     await page.get_by_role("button", name="水压不足").click()
     sheet = page.get_by_role("region", name="呈批件")
     await expect(sheet.get_by_text("已更换加压泵。")).to_be_visible()
+    await expect(sheet.get_by_text("蒙水函〔2026〕3号")).to_be_visible()
+    async with page.expect_download() as download:
+        await sheet.get_by_role("link", name="检修记录.pdf").click()
+    assert (await (await download.value).path()).read_bytes() == PDF
     sign = page.get_by_role("button", name="同意并签批")
     await expect(sign).to_be_disabled()
     await page.get_by_label("印章或电子印章编号").fill("蒙水印字1号")

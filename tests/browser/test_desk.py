@@ -77,6 +77,13 @@ async def test_a_ring_shows_its_card_and_a_reload_finds_the_call_again(desk: Chr
     await expect(page.get_by_role("status").filter(has_text="示闲")).to_be_visible()
     async with web.db.transaction() as tx:
         assert (await agents.find(tx, AgentId("8001"))).desired is Desired.READY
+    await web.post("supervisor", "/api/agents/8001/pause", {"reason": "离席未示忙"})
+    line.tell(web, "agent.ordered", agent="8001", desired="paused", by="周班长", reason="离席未示忙")
+    notice = page.get_by_role("alert").filter(has_text="周班长")
+    await expect(notice).to_contain_text("将您置忙。 理由：离席未示忙。")
+    await expect(page.get_by_role("status").filter(has_text="示忙")).to_be_visible()
+    await notice.get_by_role("button", name="知道了").click()
+    await expect(notice).to_have_count(0)
 
 
 async def test_a_whole_intake_by_keyboard_alone(desk: Chromium, web: Web) -> None:

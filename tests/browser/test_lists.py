@@ -3,13 +3,11 @@
 import asyncio
 from typing import Any
 
-import pytest
 from playwright.async_api import Page, expect
 from sqlalchemy import select
 
 from callcenter.tables import audit
-from tests.support.axe import grave_findings
-from tests.support.browser import DESKTOP, TELEPHONE, Chromium
+from tests.support.browser import Chromium
 from tests.support.lives import ask, dispatched, opened, registered
 from tests.support.web import Web, with_call
 
@@ -144,20 +142,3 @@ async def test_a_hold_is_placed_by_one_and_ended_by_two(desk: Chromium, web: Web
     await expect(other.get_by_text("没有符合条件的记录")).to_be_visible()
     [hold] = (await web.get("auditor", "/api/holds", all="true"))["rows"]
     assert hold["standing"] is False
-
-
-TABLES = ("audit", "archive", "archive/weeks", "custody", "custody/holds", "custody/certificates", "custody/releases")
-
-
-@pytest.mark.parametrize("size", [DESKTOP, TELEPHONE], ids=["desktop", "telephone"])
-async def test_the_tables_are_open_to_everybody(desk: Chromium, web: Web, size: Any) -> None:
-    await tickets(web)
-    page = await open_list(desk, web, "?urgent=false", who="auditor", size=size)
-    await expect(page.get_by_text(LONG).locator("visible=true")).to_be_visible()
-    assert await grave_findings(page) == []
-    for path in TABLES:
-        await page.goto(f"/console/{path}")
-        await expect(page.get_by_role("navigation", name="审计与档案")).to_be_visible()
-        await expect(page.get_by_role("region").first).to_have_attribute("aria-busy", "false")
-        assert await grave_findings(page) == [], path
-        assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth"), path

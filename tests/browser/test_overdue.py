@@ -1,6 +1,6 @@
 """The supervisor's work on what is late: urge, supervise, warn, end; a case led to its end; duty."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -9,7 +9,7 @@ from sqlalchemy import text
 
 from callcenter.types import UnitId
 from tests.support.axe import grave_findings
-from tests.support.browser import DESKTOP, TELEPHONE, Chromium, choose
+from tests.support.browser import DESKTOP, Chromium, choose
 from tests.support.lives import handling
 from tests.support.web import Web
 from ticketing.dispatch import units_store
@@ -124,27 +124,3 @@ async def test_a_case_is_opened_led_and_concluded(desk: Chromium, late: tuple[We
     await expect(panel.get_by_text("已整改")).to_be_visible()
     (case,) = (await web.get("supervisor", "/api/accountability/cases"))["rows"]
     assert (case["outcome"], case["steps"][0]["note"]) == (words["outcomes"][0]["code"], "约谈分管负责人")
-
-
-@pytest.mark.parametrize("size", [DESKTOP, TELEPHONE], ids=["desktop", "telephone"])
-async def test_every_part_is_open_to_everybody(desk: Chromium, late: tuple[Web, str], size: Any) -> None:
-    web, ticket = late
-    version = (await web.get("supervisor", f"/api/tickets/{ticket}"))["version"]
-    body = {"version": version, "trigger": "OTHER", "reason": "群众多次来电"}
-    after = await web.post("supervisor", f"/api/tickets/{ticket}/supervise", body)
-    warned = {"version": after["version"], "level": "red", "reason": "久拖不决"}
-    await web.post("supervisor", f"/api/tickets/{ticket}/warn", warned)
-    now = datetime.now(UTC)
-    shift = {"kind": "hotline", "name": "李值班", "phone": "13800138001", "from_at": now.isoformat()}
-    await web.post("supervisor", "/api/rosters", {**shift, "until_at": (now + timedelta(hours=8)).isoformat()})
-    page = await part(desk, web, "near", size)
-    links = page.get_by_role("navigation", name="督办与逾期各部分").get_by_role("link")
-    await expect(links).to_have_count(10)
-    names = await links.all_inner_texts()
-    for name in names:
-        await page.get_by_role("link", name=name, exact=True).click()
-        await expect(page.get_by_role("link", name=name, exact=True)).to_have_attribute("aria-current", "page")
-        await expect(page.locator("[aria-busy=true]")).to_have_count(0)
-        assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth"), name
-        assert await grave_findings(page) == [], name
-    await expect(page.get_by_text("李值班").filter(visible=True)).to_have_count(1)

@@ -1,12 +1,8 @@
 """The regulations on a screen: read with their articles, compared, and put to work on a case."""
 
-from typing import Any
-
-import pytest
 from playwright.async_api import expect
 
-from tests.support.axe import grave_findings
-from tests.support.browser import DESKTOP, TELEPHONE, Chromium, choose
+from tests.support.browser import Chromium, choose
 from tests.support.web import Web
 
 
@@ -42,14 +38,3 @@ async def test_a_case_is_computed_with_its_articles(desk: Chromium, web: Web) ->
     row = page.get_by_role("row").filter(has=page.get_by_role("rowheader", name="办理", exact=True))
     await expect(row).to_contain_text("2026/12/07 23:59")
     await expect(row).to_contain_text("第十二条(二)4")
-
-
-@pytest.mark.parametrize("size", [DESKTOP, TELEPHONE], ids=["desktop", "telephone"])
-async def test_the_regulations_are_open_to_everybody(desk: Chromium, web: Web, size: Any) -> None:
-    page = await desk.page(await web.sign_in("agent"), "/console/policy", size=size)
-    await expect(page.get_by_role("heading", name="不予受理")).to_be_visible()
-    assert await grave_findings(page) == []
-    assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-    for name in ("对照", "时限计算"):
-        await page.get_by_role("tab", name=name).click()
-        assert await grave_findings(page) == []

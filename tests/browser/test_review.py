@@ -3,7 +3,6 @@
 from datetime import UTC, datetime
 from typing import Any
 
-import pytest
 from playwright.async_api import Page, expect
 from sqlalchemy import select, update
 
@@ -13,8 +12,7 @@ from callcenter.commands import State
 from callcenter.tables import call as call_table
 from callcenter.tables import leg, user_account
 from callcenter.types import CallId, ChannelId, Party, TicketId
-from tests.support.axe import grave_findings
-from tests.support.browser import DESKTOP, TELEPHONE, Chromium
+from tests.support.browser import Chromium
 from tests.support.lives import ask, handling, reply_contents, surveying
 from tests.support.web import Web
 from ticketing import store
@@ -179,21 +177,3 @@ async def test_copies_wait_for_a_second_person_and_promises_are_listed(desk: Chr
     await page.get_by_role("tab", name="后续事项").click()
     await expect(page.get_by_role("cell", name="更换主管")).to_be_visible()
     assert (await web.get("reviewer", "/api/releases"))["rows"] == []
-
-
-@pytest.mark.parametrize("size", [DESKTOP, TELEPHONE], ids=["desktop", "telephone"])
-async def test_the_desk_is_open_to_everybody(desk: Chromium, web: Web, size: Any) -> None:
-    await with_telephone(web)
-    await reviewed(web)
-    made = await ask(web, "reviewer", await unrated(web), "survey/called", rating="不满意", note="水压不足")
-    page = await desk_of(desk, web, size=size, reduced_motion="reduce")
-    await page.get_by_role("button", name=TITLE).click()
-    await expect(page.get_by_role("region", name="审核要点")).to_be_visible()
-    await expect(page.get_by_role("button", name="审核通过，开始回访")).to_be_enabled()
-    assert await grave_findings(page) == []
-    assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-    await page.goto(f"/console/review?tab=unsatisfied&open={made['id']}-0")
-    await expect(page.get_by_role("region", name="电话回访")).to_be_visible()
-    await expect(page.get_by_role("radio").first).to_be_visible()
-    assert await grave_findings(page) == []
-    assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")

@@ -90,7 +90,7 @@ class Way:
 async def look(page: Page, name: str) -> None:
     """A picture for the README, when SCREENSHOTS names a folder."""
     if folder := os.environ.get("SCREENSHOTS"):
-        await page.screenshot(path=Path(folder) / f"{name}.png")
+        await page.screenshot(path=Path(folder) / f"{name}.png", animations="disabled")
 
 
 async def test_a_call_becomes_an_archived_ticket_in_browsers_alone(

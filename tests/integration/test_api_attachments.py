@@ -14,6 +14,7 @@ from callcenter import invariants
 from callcenter.attachments import cabinet as cabinets
 from callcenter.attachments import intake, rows
 from callcenter.attachments.cabinet import Cabinet
+from callcenter.attachments.recheck import AttachmentRecheck
 from callcenter.attachments.tables import attachment, attachment_object
 from callcenter.attachments.words import MOST_FILE_BYTES, MOST_OF_TICKET, Given, Purpose
 from callcenter.attachments.work import AttachmentWork, check
@@ -331,6 +332,47 @@ async def test_a_damaged_object_is_mended_from_the_copy_and_never_given_out(web:
     async with web.db.transaction() as tx:
         [told] = await check(tx, web.custody)
     assert "has no bytes" in told
+
+
+async def test_every_file_is_read_again_within_a_quarter_and_one_place_mends_the_other(web: Web) -> None:
+    await given(web, "unit", (await handling(web))["id"], JPEG)
+    await sweep(web)
+    [stored], [copied] = files_in(web.custody.store), files_in(web.custody.copy)
+    whole, again = stored.read_bytes(), AttachmentRecheck(web.db, cabinet(web))
+    at = datetime.now(UTC)
+    for broken in (stored, copied):
+        broken.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+        assert await again.turn(at) == 0, "read a moment ago"
+        at += timedelta(days=81)
+        assert await again.turn(at) == 1
+        assert (stored.read_bytes(), copied.read_bytes()) == (whole, whole)
+    for file in (stored, copied):
+        file.write_bytes(whole[:-20] + bytes(20))
+    at += timedelta(days=81)
+    assert await again.turn(at) == 1
+    async with web.db.transaction() as tx:
+        [told] = await check(tx, web.custody)
+    assert "damaged or missing in every place" in told
+    copied.write_bytes(whole)
+    at += timedelta(days=2)
+    assert await again.turn(at) == 1, "what is in trouble is tried again"
+    assert stored.read_bytes() == whole
+    async with web.db.transaction() as tx:
+        assert await check(tx, web.custody) == []
+    assert [ok for _, ok in await audited(web, "attachment.check")] == [True, True, False, True]
+
+
+async def test_a_lost_disk_is_not_filled_unasked(web: Web) -> None:
+    ticket = (await handling(web))["id"]
+    for data in (JPEG, PDF):
+        await given(web, "unit", ticket, data, "现场.jpg" if data is JPEG else "说明.pdf")
+    await sweep(web)
+    gone = files_in(web.custody.store)
+    for file in gone:
+        file.unlink()
+    await AttachmentRecheck(web.db, cabinet(web)).turn(datetime.now(UTC) + timedelta(days=81))
+    assert files_in(web.custody.store) == []
+    assert await audited(web, "attachment.check") == []
 
 
 async def test_another_files_bytes_are_not_taken_for_it(web: Web) -> None:

@@ -436,6 +436,7 @@ async def _screen_pops(web: Web) -> None:
     viewers = {login: await _viewer(web, login) for login in ("agent", "agent2", "unit", "unit2", "supervisor")}
     pop = BoardEvent("call.ringing", {"call": "a-1763800000.12"}, audience="8001")
     dispatched = BoardEvent("ticket.changed", {"ticket": "1", "unit": "water"})
+    called = BoardEvent("coordination.called", {"ticket": "1", "unit": "roads"})
     last = BoardEvent("ticket.changed", {"ticket": "end", "unit": "roads"})
     other = BoardEvent("ticket.changed", {"ticket": "end", "unit": "water"})
     async with asyncio.timeout(20):
@@ -447,11 +448,12 @@ async def _screen_pops(web: Web) -> None:
         while not heard.done():
             await web.hub.board.publish((probe,))
             await asyncio.wait([heard], timeout=0.1)
-        await web.hub.board.publish((pop, dispatched, last, other))
+        await web.hub.board.publish((pop, dispatched, called, last, other))
         seen = {login: await _until(response, "end") for login, response in viewers.items() if login != "unit"}
         seen["unit"] = await _until(viewers["unit"], "end")
     assert {login for login, kinds in seen.items() if "call.ringing" in kinds} == {"agent", "supervisor"}
-    assert seen["unit2"] == ["ticket.changed"]
+    assert seen["unit2"] == ["coordination.called", "ticket.changed"]
+    assert set(seen["unit"]) == {"ticket.changed"}
     for response in viewers.values():
         response.close()
 

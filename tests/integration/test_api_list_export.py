@@ -24,6 +24,7 @@ from tests.support.lives import ask, dispatched, opened, registered
 from tests.support.web import PHONE, Answer, Web, serving, with_people
 
 HOSTILE = ("=1+1", "+86", "-2", "@SUM(A1)", "\t=cmd", "＝1+1")
+SCREENS = Path(__file__).parents[2] / "callcenter" / "console" / "src" / "screens"
 SHEET = "xl/worksheets/sheet1.xml"
 
 
@@ -75,6 +76,16 @@ def test_every_column_of_every_list_has_a_name_people_read() -> None:
         if not re.search("[\u4e00-\u9fff]", head_of(model, name) or "")
     }
     assert nameless == set()
+
+
+def test_every_list_of_the_console_can_be_had_as_a_file() -> None:
+    """Of a list whose address is put together when it is asked for, its own screen's test shows that it is one."""
+    known, unable, wrong = {route.path for route in lists()}, [], []
+    for path in SCREENS.rglob("*.vue"):
+        source = path.read_text("utf-8")
+        unable += [path.name] if source.count("<ServerTable") > source.count(":as-file=") else []
+        wrong += [one for one in re.findall(r"as-?[fF]ile.*?path: '([^']+)'", source) if one not in known]
+    assert (unable, wrong) == ([], [])
 
 
 def test_of_every_list_that_is_paged_the_next_page_is_known() -> None:
@@ -180,6 +191,12 @@ async def test_lists_of_every_shape_come_out(web: Web) -> None:
         ("dispatcher", "/api/unit-directory", {}),
         ("auditor", "/api/audit", {"action": "ticket.read"}),
         ("auditor", "/api/recordings/days", {"from": "2026-06-01", "to": "2026-06-30"}),
+        ("admin", "/api/users", {"role": "agent"}),
+        ("supervisor", "/api/listener-gaps", {}),
+        ("supervisor", "/api/leader-sessions", {}),
+        ("dispatcher", "/api/returns/repeated", {}),
+        ("unit", "/api/commitments", {}),
+        ("unit", "/api/rosters", {"since": "2026-06-01T00:00:00+08:00", "until": "2026-06-30T00:00:00+08:00"}),
     ):
         table(await exported(web, who, path, **query))
     [row] = table(await exported(web, "reviewer", "/api/releases"))[0]

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from callcenter.board import BoardEvent
 from callcenter.db import Database
 from tests.support.lives import dispatched
 from tests.support.web import Web, serving, with_people
@@ -24,10 +25,26 @@ def notice(**changed: Any) -> dict[str, Any]:
     return {**plain, "units": ["water", "roads"], **changed}
 
 
+def told_at_once(web: Web, monkeypatch: pytest.MonkeyPatch) -> list[BoardEvent]:
+    """What the live stream is given, as it is given."""
+    shown: list[BoardEvent] = []
+
+    async def publish(events: tuple[BoardEvent, ...]) -> None:
+        shown.extend(events)
+
+    monkeypatch.setattr(web.hub.board, "publish", publish)
+    return shown
+
+
 @pytest.mark.clause("LS-021")
-async def test_units_are_called_and_say_who_comes_what_they_bring_and_what_they_will_do(web: Web) -> None:
-    ticket = await dispatched(web)
+async def test_units_are_called_and_say_who_comes_what_they_bring_and_what_they_will_do(
+    web: Web, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ticket, shown = await dispatched(web), told_at_once(web, monkeypatch)
     number = (await web.post("dispatcher", f"/api/tickets/{ticket['id']}/coordination", notice()))["id"]
+    assert [(one.kind, one.data["ticket"], one.data["unit"]) for one in shown] == [
+        ("coordination.called", ticket["id"], unit) for unit in ("water", "roads")
+    ]
     [called] = (await web.get("unit2", "/api/coordination"))["rows"]
     assert (called["id"], called["kind_name"], called["place"]) == (number, "协调会议", "县政务中心三楼")
     assert [one["unit"] for one in called["units"]] == ["roads"], "a unit that only came to help sees its own line"

@@ -313,8 +313,8 @@ async def test_the_database_keeps_a_counted_rating(tx: AsyncConnection) -> None:
 # ---- suggestions ---------------------------------------------------------------------------------------------------
 
 
-def suggestion(field: Field, value: str, confidence: float = 0.8) -> Suggestion:
-    return Suggestion(field, value, f"[{value[-4:]}]", "原话", 1.0, 2.5, confidence, "test.rule")
+def suggestion(field: Field, value: str, confidence: float = 0.8, shown: str = "") -> Suggestion:
+    return Suggestion(field, value, shown or f"[{value[-4:]}]", "原话", 1.0, 2.5, confidence, "test.rule")
 
 
 async def vault(number: PhoneNumber) -> IdentityId:
@@ -334,6 +334,7 @@ async def test_suggestions_change_nothing_until_they_are_taken(tx: AsyncConnecti
         suggestion(Field.SUMMARY, "桂龙路停水两天"),
         suggestion(Field.URGENCY, "突发"),
         suggestion(Field.CONTACT_PHONE, "13800001234"),
+        suggestion(Field.UNIT, "water", shown="龙胜自来水公司"),
     )
     assert (await ticket(tx, ticket_id)).request_type == ""
     everything = await suggestions.surest(tx, ticket_id)
@@ -341,6 +342,7 @@ async def test_suggestions_change_nothing_until_they_are_taken(tx: AsyncConnecti
     filled = taken.ticket
     assert (filled.request_type, filled.content, filled.urgent) == ("求助", "桂龙路停水两天", True)
     assert filled.requester == 1234
+    assert filled.named_unit == "龙胜自来水公司", "in words, as people type it"
     assert filled.version == 2, "one press, one event"
     assert {kept.state for kept in await suggestions.of_ticket(tx, ticket_id)} == {"taken"}
 

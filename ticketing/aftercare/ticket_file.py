@@ -15,6 +15,7 @@ from ticketing import records, store, tables
 from ticketing.aftercare import tables as aftercare_tables
 from ticketing.aftercare.contacts import PURPOSE_NAMES, Purpose
 from ticketing.clocks import SHANGHAI
+from ticketing.dispatch.units_tables import unit
 from ticketing.policy import Policy
 from ticketing.record import Ticket
 from ticketing.words import EVENT_NAMES, FIELD_NAMES, FLAG_NAMES, REPLY_FIELD_NAMES, STATE_NAMES, Event, State
@@ -81,13 +82,14 @@ def _facts(ticket: Ticket) -> Section:
 async def _replies(tx: AsyncConnection, ticket_id: TicketId) -> Section:
     table = tables.ticket_reply
     rows = (await tx.execute(select(table).where(table.c.ticket_id == ticket_id).order_by(table.c.seq))).all()
+    names = await _unit_names(tx)
     return Section(
         "承办单位回复",
         ("轮次", "单位", "回复时间", "内容", "退回", "不实认定"),
         tuple(
             (
                 str(row.round),
-                row.unit,
+                names.get(row.unit, row.unit),
                 _text(row.replied_at),
                 ";".join(f"{REPLY_FIELD_NAMES.get(name, name)}:{_text(value)}" for name, value in row.contents.items()),
                 row.defect or "",
@@ -136,10 +138,23 @@ async def last_reply(tx: AsyncConnection, ticket_id: TicketId) -> WrittenReply |
 async def _contacts(tx: AsyncConnection, ticket_id: TicketId) -> Section:
     table = aftercare_tables.ticket_contact
     rows = (await tx.execute(select(table).where(table.c.ticket_id == ticket_id).order_by(table.c.id))).all()
+    names = await _unit_names(tx)
     lines = tuple(
-        (_text(row.at), row.unit or "热线", PURPOSE_NAMES[Purpose(row.purpose)], row.method, row.told) for row in rows
+        (
+            _text(row.at),
+            names.get(row.unit, row.unit) or "热线",
+            PURPOSE_NAMES[Purpose(row.purpose)],
+            row.method,
+            row.told,
+        )
+        for row in rows
     )
     return Section("联系诉求人", ("时间", "单位", "目的", "方式", "情况"), lines)
+
+
+async def _unit_names(tx: AsyncConnection) -> dict[str, str]:
+    """What units are called, by their id."""
+    return {row.id: row.name for row in await tx.execute(select(unit.c.id, unit.c.name))}
 
 
 async def _course(tx: AsyncConnection, ticket_id: TicketId) -> Section:

@@ -174,11 +174,12 @@ def _changes(chosen: list[Kept], policy: Policy) -> Changes:
             raise GuardFailed(f"「{kept.display}」仅供参考,不能填入工单。")
         if name in given:
             raise GuardFailed(f"{FIELD_NAMES[name]}只能采用一条建议。")
-        given[name] = _value(name, kept.value, policy)
+        given[name] = _value(name, kept, policy)
     return Changes(**given)  # type: ignore[arg-type]
 
 
-def _value(name: str, said: str, policy: Policy) -> object:
+def _value(name: str, kept: Kept, policy: Policy) -> object:
+    said = kept.value
     match name:
         case "requester":
             return IdentityId(int(said))
@@ -186,6 +187,9 @@ def _value(name: str, said: str, policy: Policy) -> object:
             return True
         case "request_type":
             return policy.own_type(said) or said
+        case "named_unit" | "occurred":
+            # In words, as people type it: whom the citizen means (who handles it is chosen at dispatch), and when.
+            return kept.display
         case _:
             return said
 

@@ -13,3 +13,5 @@ export const forms: Record<string, FormLoader> = {
   sign_approval: form(() => import('./approvals/SignApproval.vue')),
   decline_approval: form(() => import('./approvals/DeclineApproval.vue')),
 }
+
+export const tells = Object.keys(forms)

@@ -27,5 +27,8 @@ export const forms: Record<string, FormLoader> = {
   ask_approval: form(() => import('./dispatch/AskApproval.vue')),
 }
 
+/** The dispatch itself is not told by its name, but whom it went to. */
+export const tells = ['dispatch']
+
 /** Not an event of the ticket itself: units are called to a meeting or to the place. For dispatchers, reviewers, supervisors. */
 export const callMeeting: FormLoader = form(() => import('./dispatch/CallMeeting.vue'))

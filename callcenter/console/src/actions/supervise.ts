@@ -16,3 +16,5 @@ export const forms: Record<string, FormLoader> = {
   end_supervision: form(() => import('./supervise/EndSupervision.vue')),
   warn: form(() => import('./supervise/Warn.vue')),
 }
+
+export const tells = Object.keys(forms)

@@ -25,3 +25,5 @@ export const forms: Record<string, FormLoader> = {
   ask_termination: form(() => import('./unit/AskTermination.vue')),
   keep_commitment: form(() => import('./unit/KeepCommitment.vue')),
 }
+
+export const tells = Object.keys(forms)

@@ -1,6 +1,7 @@
 /** The one door to the API: typed by its own OpenAPI document, problems as ApiProblem, a lost session waited out. */
 import createClient, { type Middleware } from 'openapi-fetch'
 import { words } from '@/locales/words'
+import { hear } from '@/parts/now'
 import { ApiProblem, problemOf } from './problem'
 import type { components, paths } from './schema'
 
@@ -30,8 +31,23 @@ const again: Middleware = {
   },
 }
 
+const asked = new WeakMap<Request, number>()
+
+/** Every answer says what the server's clock shows. Heard before `again`: a person who signs in takes their time. */
+const clock: Middleware = {
+  onRequest({ request }) {
+    asked.set(request, Date.now())
+    return undefined
+  },
+  onResponse({ request, response }) {
+    const at = asked.get(request)
+    if (at !== undefined) hear(at, Date.now(), response.headers.get('Date'))
+    return undefined
+  },
+}
+
 export const http = createClient<paths>({ baseUrl: location.origin, credentials: 'same-origin' })
-http.use(again)
+http.use(again, clock)
 
 interface Answer<T> {
   data?: T

@@ -6,6 +6,7 @@
 import { computed, onScopeDispose, reactive, ref, shallowRef, watch } from 'vue'
 import { listen } from '@/api/live'
 import { ApiProblem } from '@/api/problem'
+import { moment } from '@/parts/now'
 import { canKeep, forget, keep, kept } from './sealed'
 import { changed, combined, differences, pick, same, type Difference, type Values } from './values'
 
@@ -175,7 +176,7 @@ export function useDraft(name: string, source: Source) {
     base.value = { ...base.value, ...sent }
     problem.value = null
     tries = 0
-    savedAt.value = Date.now()
+    savedAt.value = moment()
     state.value = dirty.value.length ? 'waiting' : 'saved'
     if (!dirty.value.length) forget(name)
     return true

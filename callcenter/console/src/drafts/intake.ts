@@ -66,7 +66,7 @@ export function useIntake(policy: () => string | null) {
       const known = options.value?.subjects.find((one) => one.code === text)
       return known ? `${known.group} / ${known.name}` : text
     }
-    return name === 'named_unit' ? (units.value.find((one) => one.id === text)?.name ?? text) : text
+    return text
   }
   return { options, units, problem, load, shown }
 }

@@ -43,13 +43,15 @@ const OVER = new Set(['Terminated', 'Canceled', 'Rejected', 'Busy', 'No Answer',
 
 export class Line {
   private readonly ua: UA
+  private readonly socket: KeptSocket
   private session: RTCSession | undefined
   private connected = false
   private readonly timers = new Set<ReturnType<typeof setTimeout>>()
 
   constructor(account: Account, private readonly told: Told) {
+    this.socket = new KeptSocket(account.socket)
     this.ua = new UA({
-      sockets: [new KeptSocket(account.socket)],
+      sockets: [this.socket],
       uri: account.uri,
       password: account.password,
       register_expires: REGISTER_S,
@@ -73,6 +75,8 @@ export class Line {
   stop(): void {
     this.timers.forEach(clearTimeout)
     this.ua.removeAllListeners()
+    // Closed by the other side while JsSIP still unregisters, it would connect again and take the telephone from who has it now.
+    this.socket.end()
     this.ua.stop()
   }
 

@@ -17,6 +17,7 @@ export class KeptSocket {
   ondata = <T>(_data: T): void => undefined
   private socket: WebSocket | undefined
   private timers: ReturnType<typeof setTimeout>[] = []
+  private ended = false
   private readonly offline = (): void => this.drop('offline')
 
   constructor(path: string) {
@@ -28,6 +29,7 @@ export class KeptSocket {
 
   connect(): void {
     this.forget()
+    if (this.ended) return
     const opened = new WebSocket(this.url, 'sip')
     this.socket = opened
     opened.onopen = () => {
@@ -50,6 +52,11 @@ export class KeptSocket {
 
   disconnect(): void {
     this.forget()
+  }
+
+  /** Nothing is opened any more; what is open lasts for a last word. */
+  end(): void {
+    this.ended = true
   }
 
   send(message: string | ArrayBufferLike | Blob | ArrayBufferView): boolean {

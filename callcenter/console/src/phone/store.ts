@@ -6,6 +6,7 @@ import { listen } from '@/api/live'
 import { ApiProblem } from '@/api/problem'
 import { loadWords, words } from '@/locales/words'
 import { failed } from '@/parts/ask'
+import { moment } from '@/parts/now'
 import { useSession } from '@/session'
 import type { Line, Told } from './sip'
 import * as audio from './sound'
@@ -76,7 +77,7 @@ export const usePhone = defineStore('phone', (): Phone => {
     void audio.findDevices()
     turn?.end()
     turn = new Turn(`callcenter-phone-${session.me?.extension}`, {
-      granted: () => void open(false),
+      granted: (taken) => void open(taken),
       waits: () => show('elsewhere', 'other_tab'),
       lost: () => { close(); show('elsewhere', 'other_tab') },
       asked: () => call.value === null,
@@ -114,9 +115,10 @@ export const usePhone = defineStore('phone', (): Phone => {
   }
 
   async function takeOver(): Promise<void> {
-    if (state.value !== 'elsewhere') return
-    if (await turn?.take()) return await open(true)
-    show('elsewhere', 'talks_there')
+    if (state.value !== 'elsewhere' || turn === undefined) return
+    // This tab's turn, and still elsewhere: it is in use on another computer.
+    if (turn.held) return await open(true)
+    if (!(await turn.take())) show('elsewhere', 'talks_there')
   }
 
   const told: Told = {
@@ -132,7 +134,7 @@ export const usePhone = defineStore('phone', (): Phone => {
       show('elsewhere', 'taken')
     },
     ringing,
-    talking: () => change({ state: 'talking', answeredAt: Date.now() }),
+    talking: () => change({ state: 'talking', answeredAt: moment() }),
     ended(how) {
       over()
       if (how === 'broken') setTimeout(() => void look(true), LOOK_AFTER_MS)
@@ -145,7 +147,7 @@ export const usePhone = defineStore('phone', (): Phone => {
   // ---- a call --------------------------------------------------------------------------------------------------
 
   function ringing(shown: string): void {
-    call.value = { state: 'ringing', shown, rangAt: Date.now(), answeredAt: null, held: false, muted: false }
+    call.value = { state: 'ringing', shown, rangAt: moment(), answeredAt: null, held: false, muted: false }
     flowing.value = true
     // The exchange itself calls with its number; calls of citizens show none.
     if (shown !== '' && Date.now() < expectedUntil) return void answer()

@@ -3,8 +3,8 @@
 const ANSWER_WITHIN_MS = 1_500
 
 export interface Wishes {
-  /** It is this tab's turn: at once, or when the tab that held it is closed. */
-  granted(): void
+  /** It is this tab's turn: at once, when the tab that held it is closed, or because it was taken. */
+  granted(taken: boolean): void
   /** Another tab holds it. */
   waits(): void
   /** Another tab took it. */
@@ -35,7 +35,12 @@ export class Turn {
     void this.hold({ signal: this.aborted.signal })
   }
 
-  /** Take it from the tab that has it. False: somebody talks there. */
+  /** Whether this tab has it. */
+  get held(): boolean {
+    return this.letGo !== undefined
+  }
+
+  /** Take it from the tab that has it; `granted` follows. False: somebody talks there. */
   async take(): Promise<boolean> {
     const given = new Promise<boolean>((resolve) => (this.answered = resolve))
     this.channel.postMessage({ wants: this.tab } satisfies Message)
@@ -60,7 +65,7 @@ export class Turn {
         if (this.letGo !== undefined) return
         mine = true
         const held = new Promise<void>((resolve) => (this.letGo = resolve))
-        this.wishes.granted()
+        this.wishes.granted(options.steal === true)
         await held
       })
     } catch {

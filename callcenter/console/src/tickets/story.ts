@@ -7,6 +7,9 @@ import type { ApiProblem } from '@/api/problem'
 export type TicketStory = Schemas['TicketStory']
 export type TicketNow = Schemas['TicketNow']
 
+/** What its subject is called; one that is no longer in the list keeps its code. */
+export const subjectOf = (story: TicketStory): string => story.names[`subject:${story.subject}`] ?? story.subject
+
 export function useStory(id: () => string) {
   const story = shallowRef<TicketStory | null>(null)
   const problem = shallowRef<ApiProblem | null>(null)

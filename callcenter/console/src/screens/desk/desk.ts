@@ -9,6 +9,14 @@ export type DeskNow = Schemas['DeskNow']
 export type DeskCall = Schemas['DeskCall']
 export type AgentState = Schemas['AgentState']
 
+/** desired: paused or logged_out. */
+export interface Order {
+  desired: string
+  by: string
+  reason: string
+  at: string
+}
+
 const SOON_MS = 150
 
 export function useDesk() {
@@ -20,6 +28,8 @@ export function useDesk() {
   const pauses = shallowRef<readonly string[]>([])
   const problem = shallowRef<ApiProblem | null>(null)
   const loaded = ref(false)
+  /** What a supervisor did to this agent, until they have read it. */
+  const order = shallowRef<Order | null>(null)
   /** Key of what is to be said aloud: a ring, a ring that was missed. */
   const spoken = ref('')
   let newest = 0
@@ -85,10 +95,15 @@ export function useDesk() {
     agent.value = { ...agent.value, observed: String(data.observed) }
     if (data.desired !== agent.value.desired) soon()
   })
+  onLive(['agent.ordered'], (data) => {
+    if (data.agent !== extension.value || !extension.value) return
+    order.value = { desired: String(data.desired), by: String(data.by), reason: String(data.reason), at: String(data.at) }
+    soon()
+  })
   onLive(['lagged'], soon)
   void reload()
 
-  return { agent, call, drafts, pauses, problem, loaded, spoken, reload, soon, extension }
+  return { agent, call, drafts, pauses, problem, loaded, spoken, order, reload, soon, extension }
 }
 
 /** What the event knows of the call; the rest is read a moment later. */

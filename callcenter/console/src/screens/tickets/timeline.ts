@@ -1,5 +1,6 @@
 /** Everything that happened to a ticket as one line of entries, whoever wrote it down. PURE. */
 import { words } from '@/locales/words'
+import { moment } from '@/parts/now'
 import { atFull, length as spoken } from '@/parts/time'
 import type { Schemas } from '@/api/http'
 import type { TicketStory } from '@/tickets/story'
@@ -108,7 +109,7 @@ function limits(one: Schemas['DeadlineRow'], n: number): Part[] {
     ...fact('policy', one.policy), ...(one.provisional ? fact('provisional', words('common.due.provisional')) : []),
   ]
   const over = one.met_at ?? one.ended_at
-  const ahead = over === null && Date.parse(one.due_at) > Date.now()
+  const ahead = over === null && Date.parse(one.due_at) > moment()
   const tone: Tone = one.state === 'met' ? 'good' : one.state === 'late' ? 'bad' : one.state === 'open' ? 'waits' : ''
   const late = one.state === 'late' && over === null ? 'overdue' : one.state
   return [
@@ -198,7 +199,7 @@ function recordings(id: string, tape: Schemas['RecordingList']): Part[] {
 function meeting(one: Schemas['NoticeList']['rows'][number], story: TicketStory): Part[] {
   const answers = one.units.filter((unit) => unit.answered_at !== null)
   return [
-    { key: `meeting-${one.id}`, at: instant(one.at), kind: 'work', title: one.kind_name, who: nameOf(one.called_by, story), text: one.agenda, ahead: Date.parse(one.at) > Date.now(), facts: [...fact('place', one.place), ...fact('units', one.units.map((unit) => nameOf(`unit:${unit.unit}`, story)).join('、'))] },
+    { key: `meeting-${one.id}`, at: instant(one.at), kind: 'work', title: one.kind_name, who: nameOf(one.called_by, story), text: one.agenda, ahead: Date.parse(one.at) > moment(), facts: [...fact('place', one.place), ...fact('units', one.units.map((unit) => nameOf(`unit:${unit.unit}`, story)).join('、'))] },
     ...answers.map((unit): Part => ({
       key: `meeting-${one.id}-${unit.unit}`, at: instant(unit.answered_at!), kind: 'work', title: words('tickets.meeting_answer', { kind: one.kind_name }), who: nameOf(`unit:${unit.unit}`, story), text: unit.opinion,
       facts: [...fact('attendees', unit.attendees.join('、')), ...fact('materials', unit.materials.join('、'))],

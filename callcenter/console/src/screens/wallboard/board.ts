@@ -1,5 +1,5 @@
 /** The wallboard as the API counts it: read again when something happens, and every few seconds anyway. */
-import { computed, onScopeDispose, provide, ref, shallowRef, type InjectionKey, type Ref } from 'vue'
+import { onScopeDispose, provide, shallowRef, type InjectionKey, type Ref } from 'vue'
 import { done, http, type Schemas } from '@/api/http'
 import { onLive } from '@/api/live'
 import type { ApiProblem } from '@/api/problem'
@@ -24,7 +24,6 @@ const KINDS = [
 export function useBoard() {
   const board = shallowRef<Board | null>(null)
   const problem = shallowRef<ApiProblem | null>(null)
-  const ahead = ref(0)
   let reading = false
   let wanted = false
   let soon: ReturnType<typeof setTimeout> | undefined
@@ -35,7 +34,6 @@ export function useBoard() {
     reading = true
     try {
       const found = await done(http.GET('/api/wallboard', { headers: AUTOMATIC }))
-      ahead.value = Date.parse(found.at) - Date.now()
       board.value = found
       problem.value = null
     } catch (error) {
@@ -61,10 +59,8 @@ export function useBoard() {
   })
   void read()
 
-  /** The moment by the server's clock: spans must not depend on how this computer's is set. */
-  const clock = computed(() => now.value + ahead.value)
-  provide(CLOCK, clock)
-  return { board, problem, clock, read }
+  provide(CLOCK, now)
+  return { board, problem, clock: now, read }
 }
 
 /** Whole seconds since an instant. */
