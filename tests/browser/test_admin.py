@@ -84,7 +84,7 @@ async def test_two_administrators_change_one_account_and_nothing_is_lost(desk: C
     await expect(merge.get_by_text("李刚")).to_be_visible()
     await merge.get_by_role("radio", name="我填写的 李强").check()
     await merge.get_by_role("button", name="按所选保存").click()
-    await expect(merge).to_be_hidden()
+    await expect(page.get_by_text("账号已保存")).to_be_visible()
     now = await office.get("admin", f"/api/users/{seen['id']}")
     assert (now["name"], now["queues"], now["version"]) == ("李强", ["enterprise"], 3)
 

@@ -10,7 +10,6 @@ import pytest
 from playwright.async_api import Page, expect
 
 from callcenter.types import UnitId
-from tests.support.axe import grave_findings
 from tests.support.browser import DESKTOP, TELEPHONE, Chromium, choose
 from tests.support.eventually import eventually
 from tests.support.hostile import DIRECTIONS, FORMULAS, LONG, MARK, MARKUP, TEMPLATES
@@ -241,40 +240,3 @@ async def test_many_items_go_in_and_out_and_upkeep_is_counted(desk: Chromium, na
     await page.get_by_label("至", exact=True).fill(f"{datetime.now(UTC) + timedelta(days=20):%Y-%m-%d}")
     await page.get_by_role("button", name="查询").click()
     await expect(page.get_by_role("row", name="县自来水公司 1 0 1 0 1 0%")).to_be_visible()
-
-
-@pytest.mark.parametrize("size", [DESKTOP, TELEPHONE], ids=["desktop", "telephone"])
-async def test_every_place_of_the_knowledge_base_is_open_to_everybody(desk: Chromium, named: Web, size: Any) -> None:
-    web = named
-    item = await in_use(web)
-    await in_use(web, title="阶梯水价怎样计算", valid_until="2099-12-31")
-    await web.post(
-        "agent", "/api/knowledge/questions", {"asked": "四小时从何时起算？", "item": item["id"], "defect": "unclear"}
-    )
-    newer = general(
-        title=TITLE, text="\n".join((*LINES[:1], OTHER_LINE)), trigger="policy_change", note="按新规定修改时限"
-    )
-    await step(web, "unit", await step(web, "unit", item, "revise", draft=newer), "submit")
-    places = [
-        ("agent", "?text=停水", "停水"),
-        ("reviewer", f"/items/{item['id']}", "四小时从何时起算？"),
-        ("reviewer", f"/items/{item['id']}/review", OTHER_LINE[:6]),
-        ("unit", f"/items/{item['id'] + 1}/edit", "保存并提交审核"),
-        ("unit", "/questions", "四小时从何时起算？"),
-    ]
-    if size is DESKTOP:
-        places += [
-            ("unit", "/work?show=all", "阶梯水价怎样计算"),
-            ("leader", "/upkeep", "县自来水公司"),
-            ("reviewer", "/files", "批量导入"),
-            ("reviewer", "/waiting", TITLE),
-        ]
-    pages: dict[str, Page] = {}
-    for n, (who, path, shown) in enumerate(places):
-        page = pages.get(who) or await page_of(desk, web, who, path, size=size)
-        pages[who] = page
-        await page.goto(f"/console/knowledge{path}")
-        await expect(page.get_by_text(shown).locator("visible=true").first).to_be_visible()
-        await pictured(page, f"{n}-{who}-{'d' if size is DESKTOP else 't'}")
-        assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth"), path
-        assert await grave_findings(page) == [], path

@@ -16,8 +16,7 @@ from callcenter.reports.work import ReportWork
 from callcenter.tables import audit
 from callcenter.types import TicketId
 from tests.support.appraisal import HOUR, answered, finished, kit, sent
-from tests.support.axe import grave_findings
-from tests.support.browser import DESKTOP, TELEPHONE, Chromium, choose
+from tests.support.browser import Chromium, choose
 from tests.support.hostile import DIRECTIONS, FORMULAS, LONG, MARKUP, TEMPLATES
 from tests.support.tickets import ROADS, WATER, local, rules
 from tests.support.web import Web
@@ -225,39 +224,3 @@ async def test_points_are_put_in_and_count(desk: Chromium, june: tuple[Web, list
     await expect(page.get_by_role("row", name="县自来水公司")).to_contain_text("7.5 / 10 分")
     ranks = await web.get("unit", "/api/appraisal/figures", term=TERM)
     assert next(one["points"] for one in ranks["units"][0]["points"] if one["code"] == "institution") == 7.5
-
-
-async def test_every_part_is_open_to_everybody(desk: Chromium, june: tuple[Web, list[TicketId]]) -> None:
-    web, tickets = june
-    case = {"term": TERM, "ticket": tickets[0], "kind": "good", "comment": "当天恢复供水"}
-    await web.post("supervisor", "/api/reports/cases", case)
-    event = {"subject": "供水", "place": "桂龙路", "title": BAD[1], "note": LONG[1]}
-    await web.post("supervisor", "/api/reports/events", event)
-    points = {"term": TERM, "unit": "water", "item": "institution", "value": 8, "note": "制度健全"}
-    await web.post("supervisor", "/api/appraisal/inputs", points)
-    run = await web.post("supervisor", "/api/reports", {"definition": "monthly", "term": TERM, "remarks": LONG[1]})
-    await make(web, run["id"])
-    page = await part(desk, web, "supervisor", "figures")
-    links = page.get_by_role("navigation", name="统计报告各部分").get_by_role("link")
-    await expect(links).to_have_count(6)
-    for name in await links.all_inner_texts():
-        await page.get_by_role("navigation", name="统计报告各部分").get_by_role("link", name=name, exact=True).click()
-        await seen(page, name)
-    for path in (
-        f"/reports/figures/on_time_close?term={TERM}",
-        f"/reports/runs/{run['id']}",
-        f"/reports?term={TERM}&unit=water",
-    ):
-        await page.goto("/console" + path)
-        await seen(page, path)
-
-
-async def seen(page: Page, name: str) -> None:
-    """Whole at both sizes, no wider than the screen, and without a serious finding."""
-    for size in (DESKTOP, TELEPHONE):
-        await page.set_viewport_size(size)
-        await expect(page.locator("main .cc-card").first).to_be_visible()
-        await expect(page.locator("[aria-busy=true]")).to_have_count(0)
-        assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth"), name
-        assert await grave_findings(page) == [], name
-    await page.set_viewport_size(DESKTOP)
