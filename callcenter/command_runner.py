@@ -38,6 +38,7 @@ from callcenter.streams import stream_of
 from callcenter.tables import handling_unit
 from callcenter.tracker import Tracker
 from callcenter.types import AgentId, CallId, ChannelId, IdentityId, Party, PhoneNumber, QueueName, UnitId
+from callcenter.units import with_telephone
 from callcenter.vault import Vault
 
 log = logging.getLogger(__name__)
@@ -394,7 +395,7 @@ class CommandRunner:
         if unit in EMERGENCY:
             return EMERGENCY[unit]
         async with self.database.transaction() as tx:
-            query = select(handling_unit).where(handling_unit.c.id == unit, handling_unit.c.active)
+            query = select(handling_unit).where(handling_unit.c.id == unit, with_telephone())
             row = (await tx.execute(query)).one_or_none()
         if row is None:
             raise UnitUnknown

@@ -6,7 +6,7 @@ The configuration is the beginning. What people changed in the directory stays a
 from collections.abc import Iterable
 from datetime import datetime
 
-from sqlalchemy import select, update
+from sqlalchemy import ColumnElement, and_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -40,8 +40,12 @@ async def seed(tx: AsyncConnection, units: Iterable[Unit], entries: Iterable[Ent
 
 
 async def list_for_calls(tx: AsyncConnection, unit: Unit) -> None:
-    """A unit people changed, as calls reach it; without a telephone it is not brought into calls."""
-    active = unit.active and bool(unit.phone)
-    row = insert(handling_unit).values(id=unit.id, name=unit.name, number=unit.phone, active=active)
+    """A unit people changed; without a telephone it gets tickets and is not brought into calls (`with_telephone`)."""
+    row = insert(handling_unit).values(id=unit.id, name=unit.name, number=unit.phone, active=unit.active)
     new = {name: row.excluded[name] for name in ("name", "number", "active")}
     await tx.execute(row.on_conflict_do_update(index_elements=["id"], set_=new))
+
+
+def with_telephone() -> ColumnElement[bool]:
+    """Units that can be called."""
+    return and_(handling_unit.c.active, handling_unit.c.number != "")

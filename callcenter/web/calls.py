@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Annotated, Any
 
 from pydantic import AwareDatetime, Field
-from sqlalchemy import ColumnElement, exists, select
+from sqlalchemy import ColumnElement, and_, exists, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from callcenter import commands
@@ -12,7 +12,8 @@ from callcenter.audit import Audited, note
 from callcenter.commands import Kind, State
 from callcenter.control_errors import EMERGENCY
 from callcenter.tables import agent, call, call_event, handling_unit, identity, leg, listener_gap, talk
-from callcenter.types import CALL_ID_PATTERN, CallId, Role
+from callcenter.types import CALL_ID_PATTERN, CallId, Party, Role
+from callcenter.units import with_telephone
 from callcenter.web.context import Context
 from callcenter.web.problems import NotAllowed, NotFound, Problem
 from callcenter.web.router import In, Out, Query, Routes
@@ -24,6 +25,8 @@ api = Routes("calls")
 AGENTS = frozenset({Role.AGENT})
 SUPERVISORS = frozenset({Role.SUPERVISOR})
 READERS = frozenset({Role.AGENT, Role.SUPERVISOR, Role.REVIEWER, Role.AUDITOR, Role.ADMIN})
+_IS_UNIT = and_(leg.c.party == Party.UNIT, leg.c.who == handling_unit.c.id)
+_LEGS = select(leg, handling_unit.c.name.label("unit_name")).select_from(leg.outerjoin(handling_unit, _IS_UNIT))
 _WITHHELD = exists().where(leg.c.call_id == call.c.id, leg.c.recorded.is_(False))
 _CALLS = (
     select(call, identity.c.masked, agent.c.name.label("agent_name"), (~_WITHHELD).label("recorded"))
@@ -76,9 +79,12 @@ class CallQuery(Query):
 
 
 class LegRow(Out):
+    """who: extension of an agent, id of a unit or number of an emergency service; name: what that is called."""
+
     channel: str
     party: str
     who: str
+    name: str
     created_at: datetime
     answered_at: datetime | None
     ended_at: datetime | None
@@ -164,7 +170,7 @@ async def read_call(ctx: Context, call_id: str) -> CallStory:
         row = (await tx.execute(_CALLS.where(call.c.id == call_id))).one_or_none()
         if row is None:
             raise NotFound
-        legs = (await tx.execute(select(leg).where(leg.c.call_id == call_id).order_by(leg.c.created_at))).all()
+        legs = (await tx.execute(_LEGS.where(leg.c.call_id == call_id).order_by(leg.c.created_at))).all()
         talks = (await tx.execute(select(talk).where(talk.c.call_id == call_id).order_by(talk.c.from_at))).all()
         events = (
             await tx.execute(select(call_event).where(call_event.c.call_id == call_id).order_by(call_event.c.id))
@@ -205,9 +211,7 @@ def _asked(query: CallQuery) -> list[ColumnElement[bool]]:
 async def list_units(ctx: Context) -> Units:
     """可呼入三方通话的承办单位与应急号码"""
     async with ctx.transaction() as tx:
-        rows = (
-            await tx.execute(select(handling_unit).where(handling_unit.c.active).order_by(handling_unit.c.id))
-        ).all()
+        rows = (await tx.execute(select(handling_unit).where(with_telephone()).order_by(handling_unit.c.id))).all()
     presets = [UnitRow(id=key, name=target.name, emergency=True) for key, target in EMERGENCY.items()]
     return Units(units=[*presets, *(UnitRow(id=row.id, name=row.name, emergency=row.emergency) for row in rows)])
 
@@ -359,6 +363,7 @@ def _leg_row(row: Any) -> LegRow:
         channel=row.channel_id,
         party=row.party,
         who=row.who,
+        name=row.unit_name or (EMERGENCY[row.who].name if row.who in EMERGENCY else row.who),
         created_at=row.created_at,
         answered_at=row.answered_at,
         ended_at=row.ended_at,

@@ -13,6 +13,7 @@ from callcenter.tables import call_command, handling_unit
 from callcenter.ticket_call_work import METHOD
 from callcenter.ticket_calls import Asked, TicketCall
 from callcenter.types import AgentId, CallId, Role, TicketId, UnitId
+from callcenter.units import with_telephone
 from callcenter.web.context import Context
 from callcenter.web.problems import Problem
 from callcenter.web.router import In, Out, Routes
@@ -152,7 +153,7 @@ async def _asked(tx: AsyncConnection, ctx: Context, ticket: Ticket, body: CallWa
 
 
 async def _unit_with_telephone(tx: AsyncConnection, unit: UnitId | None) -> UnitId:
-    query = select(handling_unit.c.id).where(handling_unit.c.id == unit, handling_unit.c.active)
+    query = select(handling_unit.c.id).where(handling_unit.c.id == unit, with_telephone())
     found = (await tx.execute(query)).scalar_one_or_none()
     if found is None:
         raise Problem(409, "no_unit_telephone", "单位通讯录中没有本单位的电话，不能拨打。请联系热线管理员登记。")

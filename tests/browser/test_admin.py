@@ -47,8 +47,8 @@ async def reason(page: Page, why: str) -> None:
 async def test_an_account_from_its_first_password_to_its_end(desk: Chromium, office: Web) -> None:
     page = await opened(desk, office, "users")
     await page.get_by_role("button", name="新增用户").click()
-    await page.get_by_label("用户名").fill("chenjie")
-    await page.get_by_label("姓名").fill("<b>陈洁</b>")
+    await page.get_by_label("用户名", exact=True).fill("chenjie")
+    await page.get_by_label("姓名", exact=True).fill("<b>陈洁</b>")
     await page.get_by_text("话务员", exact=True).click()
     await page.get_by_label("分机").fill("8010")
     await page.get_by_text("热线 hotline").click()

@@ -139,6 +139,6 @@ async def test_a_hold_is_placed_by_one_and_ended_by_two(desk: Chromium, web: Web
     other = await desk.page(await web.sign_in("auditor"), "/console/custody/holds")
     await other.get_by_role("button", name="同意解除").click()
     await other.get_by_role("button", name="确定").click()
-    await expect(other.get_by_text("没有符合条件的记录")).to_be_visible()
+    await expect(other.get_by_text("没有符合条件的记录").filter(visible=True)).to_be_visible()
     [hold] = (await web.get("auditor", "/api/holds", all="true"))["rows"]
     assert hold["standing"] is False

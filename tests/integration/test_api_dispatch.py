@@ -154,6 +154,13 @@ async def test_the_directory_is_edited_with_a_version_and_an_audit_row(web: Web)
         assert (await tx.execute(number)).scalar_one() == "0773751234"
 
 
+async def test_a_unit_without_a_telephone_gets_tickets_and_is_not_brought_into_calls(web: Web) -> None:
+    await web.post("dispatcher", "/api/unit-directory", NEW | {"phone": ""})
+    ticket = await ask(web, "dispatcher", await registered(web, subject=""), "dispatch", lead="parks", basis="清单")
+    assert ticket["state"] == "dispatched"
+    assert "parks" not in {one["id"] for one in (await web.get("agent", "/api/units"))["units"]}
+
+
 @pytest.mark.clause("LS-016", "MC-003", "GZ-014")
 async def test_a_unit_files_its_own_people_and_nobody_elses(web: Web) -> None:
     today = datetime.now(UTC).date()

@@ -361,6 +361,12 @@ async def test_damage_in_the_middle_ends_the_sound_and_the_next_request_takes_th
     rows_of = [(action, ok) for _, action, _, ok in await audited(web)]
     assert rows_of == [("recording.play", True), ("recording.damaged", False)]
     assert await to_be_looked_at(web) == [recording]
+
+    async def written() -> bool:
+        return bool((await playback_rows(web))[0].seconds_heard)
+
+    # The listener sees the break before the server has noted what was sent.
+    await eventually(written, "what was sent is written down")
     [row] = await playback_rows(web)
     assert 0 < row.seconds_heard < 45
     assert np.array_equal(samples_of(await web.ask("agent", "GET", audio(recording)))[:, 0], said)

@@ -1,13 +1,14 @@
 /** How keys, targets and queues of a menu are said. */
 import { words } from '@/locales/words'
 import type { Schemas } from '@/api/http'
+import { queueWord } from '@/parts/queue'
 
-const KNOWN_QUEUES = new Set(['hotline', 'enterprise', 'emergency'])
 const KNOWN_REASONS = new Set(['TIMEOUT', 'FULL', 'JOINEMPTY', 'LEAVEEMPTY', 'JOINUNAVAIL', 'LEAVEUNAVAIL', 'CONTINUE'])
 
-/** A hotline's own queue is called by its name. */
+/** Where queues are set up, the name in the configuration stands beside the word. */
 export function queueName(name: string): string {
-  return KNOWN_QUEUES.has(name) ? words('admin.menu.queue_named', { said: words(`admin.menu.queue.${name}`), name }) : name
+  const said = queueWord(name)
+  return said === name ? name : words('admin.menu.queue_named', { said, name })
 }
 
 export function keyName(key: string): string {

@@ -137,7 +137,7 @@ type Talk = Schemas['TalkRow']
 
 /** A call begins, its legs come and go, and who heard whom: those who were in one bridge at the same time. */
 function callParts(id: string, { call, legs, talks }: Schemas['CallStory']): Part[] {
-  const names = new Map(legs.map((leg) => [leg.channel, [words(`tickets.party.${leg.party}`), leg.who].filter(Boolean).join(' ')]))
+  const names = new Map(legs.map((leg) => [leg.channel, [words(`tickets.party.${leg.party}`), leg.name].filter(Boolean).join(' ')]))
   const bridges = new Map<string, Talk[]>()
   for (const one of talks) bridges.set(one.bridge, [...(bridges.get(one.bridge) ?? []), one])
   const begun: Part = {
