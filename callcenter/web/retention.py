@@ -1,11 +1,12 @@
 """How long recordings are kept and why; legal holds, released by two persons; certificates of what was deleted."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from typing import Annotated
 
 from pydantic import Field
 
+from callcenter import accounts
 from callcenter.custody import retention_desk as desk
 from callcenter.custody.retention_desk import KEEPERS, Looked
 from callcenter.db import Database
@@ -20,6 +21,7 @@ from recordings.retention.rules import Hold, local_day
 api = Routes("retention")
 READERS = KEEPERS | {Role.REVIEWER}
 MAX_PAGE = 200
+NOBODY: Mapping[str, str] = {}
 Reason = Annotated[str, Field(min_length=1, max_length=1_000, description="不少于 10 个字")]
 Day = Annotated[date, Field(strict=False)]
 
@@ -66,6 +68,7 @@ class ReleaseRow(Out):
     until: date | None
     reason: str
     asked_by: str
+    asked_by_name: str
     asked_at: datetime
     decided_by: str | None
     decided_at: datetime | None
@@ -80,6 +83,7 @@ class HoldRow(Out):
     recording_id: int | None
     reason: str
     placed_by: str
+    placed_by_name: str
     placed_at: datetime
     until: date | None
     released_at: datetime | None
@@ -182,9 +186,11 @@ async def list_holds(ctx: Context, query: HoldPage) -> HoldList:
     async with ctx.transaction() as tx:
         found = await holds.holds(tx, standing=not query.all, after=query.after, limit=query.limit)
         asked = await holds.releases_of(tx, [one.id for one in found])
+        people = {one.placed_by for one in found} | {one.asked_by for one in asked}
+        names = await accounts.names_of(tx, people)
         today = local_day(await expiry.database_now(tx))
     following = found[-1].id if len(found) == query.limit else None
-    return HoldList(rows=[_hold(one, asked, today) for one in found], next=following)
+    return HoldList(rows=[_hold(one, asked, today, names) for one in found], next=following)
 
 
 @api.post("/api/holds", KEEPERS)
@@ -236,26 +242,28 @@ def _placed(one: holds.Placed) -> PlacedOut:
     return PlacedOut(hold=one.hold.id, brought_back=list(one.brought_back), too_late=list(one.too_late))
 
 
-def _hold(one: Hold, asked: Sequence[holds.Release], today: date) -> HoldRow:
+def _hold(one: Hold, asked: Sequence[holds.Release], today: date, names: Mapping[str, str]) -> HoldRow:
     return HoldRow(
         id=one.id,
         call_id=one.call_id,
         recording_id=one.recording_id,
         reason=one.reason,
         placed_by=one.placed_by,
+        placed_by_name=names.get(one.placed_by, one.placed_by),
         placed_at=one.placed_at,
         until=one.until,
         released_at=one.released_at,
         standing=one.stands(today),
-        releases=[_release(release) for release in asked if release.hold_id == one.id],
+        releases=[_release(release, names) for release in asked if release.hold_id == one.id],
     )
 
 
-def _release(one: holds.Release) -> ReleaseRow:
+def _release(one: holds.Release, names: Mapping[str, str] = NOBODY) -> ReleaseRow:
     return ReleaseRow(
         until=one.until,
         reason=one.reason,
         asked_by=one.asked_by,
+        asked_by_name=names.get(one.asked_by, one.asked_by),
         asked_at=one.asked_at,
         decided_by=one.decided_by,
         decided_at=one.decided_at,

@@ -8,6 +8,7 @@ from sqlalchemy import select
 
 from callcenter.tables import audit
 from tests.support.browser import Chromium
+from tests.support.eventually import eventually
 from tests.support.lives import ask, dispatched, opened, registered
 from tests.support.web import Web, with_call
 
@@ -101,9 +102,17 @@ async def test_the_whole_list_is_had_as_a_file_under_its_filters(desk: Chromium,
     await expect(page.get_by_text("已导出 2 行")).to_be_visible()
     name, book = await saved(page, "Excel")
     assert (name[-5:], book[:2]) == (".xlsx", b"PK")
-    async with web.db.transaction() as tx:
-        rows = select(audit.c.detail).where(audit.c.action == "list.exported").order_by(audit.c.id)
-        [first, second] = (await tx.execute(rows)).scalars()
+    noted: list[Any] = []
+
+    async def both() -> bool:
+        async with web.db.transaction() as tx:
+            rows = select(audit.c.detail).where(audit.c.action == "list.exported").order_by(audit.c.id)
+            noted[:] = (await tx.execute(rows)).scalars()
+        return len(noted) == 2
+
+    # How many rows left is known, and noted, when the last has left.
+    await eventually(both, "both exports are on record")
+    first, second = noted
     assert first == {"format": "csv", "text": "路灯", "running": "true", "rows": 2, "cut": False, "sort": "newest"}
     assert second["format"] == "xlsx"
 

@@ -14,6 +14,7 @@ from callcenter.web.context import COOKIE
 CHROMIUM = "/usr/bin/chromium"
 FLAGS = (
     "--no-sandbox",
+    "--lang=zh-CN",
     "--disable-gpu",
     "--disable-quic",
     "--no-first-run",
