@@ -21,6 +21,7 @@ NEEDS_CITIZEN = frozenset({Role.AGENT, Role.REVIEWER, Role.SUPERVISOR})
 NOT_TEXT = frozenset({"earlier_ticket", "policy", "at", "case_filed_on", "handled_on", "delivered_at"}) | {
     "citizen_contacted_at",
     "citizen_informed_at",
+    "materials",
 }
 """Keys of event data whose values are ids and times, which look like numbers and are none of a person's."""
 CITIZENS_OWN = frozenset({"requester", "call_id", "call_ref", "materials"})

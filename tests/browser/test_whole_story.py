@@ -129,7 +129,6 @@ async def telephones(way: Way, at: Seat, complaint: Path) -> CallId:
     citizen.say(speech(complaint))
     await expect(page.get_by_role("log")).to_contain_text("路灯", timeout=SPEECH_WITHIN_S * 1000)
     await citizen.until_said()
-    await look(page, "desk")
     await three_parties(way, page, citizen)
     citizen.hang_up()
     await story.until_over(call_id)
@@ -164,6 +163,7 @@ async def takes_down(way: Way, page: Page) -> None:
     pane = page.get_by_role("region", name="工单", exact=True)
     await expect(page.get_by_role("list", name="诉求类型的建议")).to_contain_text("投诉", timeout=60_000)
     await expect(page.get_by_role("list", name="地点的建议")).to_contain_text("幸福小区")
+    await look(page, "desk")
     await page.keyboard.press("Alt+Shift+Enter")
     await expect(page.get_by_role("radio", name="投诉")).to_be_checked()
     await page.get_by_role("textbox", name="标题").fill(TITLE)
@@ -237,6 +237,7 @@ async def looks_back(way: Way, call_id: CallId) -> None:
     course = page.get_by_role("region", name="全部经过")
     for step in ("登记", "派单", "签收", "回复", "评价", "归档"):
         await expect(course).to_contain_text(step)
+    await expect(page.get_by_role("button", name="播放", exact=True)).to_be_visible()
     await look(page, "ticket")
     told = await way.told()
     assert (told["rating"], told["rating_source"]) == ("满意", "citizen")
