@@ -50,7 +50,11 @@ class Process:
                 cwd=cwd,
                 start_new_session=True,
             )
-        pids.write(self.pid_file, pids.of(self._child.pid, self._stop_signal))
+        try:
+            pids.write(self.pid_file, pids.of(self._child.pid, self._stop_signal))
+        except ProcessLookupError:
+            # It has died and been waited for already: `wait_ready` tells its last words.
+            self.pid_file.unlink(missing_ok=True)
 
     async def wait_ready(self, ready: Callable[[], Awaitable[bool]], within_s: float = START_WITHIN_S) -> None:
         """Ask `ready` until it says True. Raises StackFailed when the process dies or the time is over."""
