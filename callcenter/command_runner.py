@@ -43,7 +43,7 @@ from callcenter.vault import Vault
 
 log = logging.getLogger(__name__)
 
-CAUSE_WITHIN_S = 1.0
+EVENT_WITHIN_S = 1.0
 """The Hangup event of a leg follows its OriginateResponse by milliseconds."""
 LOOK_EVERY_S = 5.0
 TRY_AGAIN_S = 0.5
@@ -226,6 +226,7 @@ class CommandRunner:
         legs = self._legs(call)
         result = await self.control.consult(legs, target.number, self._next_leg(call, "u"), target.over)
         if result.answered:
+            await self._until_known(call.id, result.unit)
             return {"unit": target.id, "channel": result.unit}
         cause = await self._cause(call.id, result.unit)
         with contextlib.suppress(ControlError):
@@ -401,10 +402,20 @@ class CommandRunner:
             raise UnitUnknown
         return UnitTarget(UnitId(row.id), row.name, PhoneNumber(row.number))
 
+    async def _until_known(self, call_id: CallId, unit: ChannelId) -> None:
+        """The answer of the action may overtake the event: who was told "done" may merge at once."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(EVENT_WITHIN_S):
+                while (call := self.tracker.calls.get(call_id)) is not None:
+                    leg = call.legs.get(unit)
+                    if leg is not None and (leg.answered_at is not None or leg.ended_at is not None):
+                        return
+                    await asyncio.sleep(0.02)
+
     async def _cause(self, call_id: CallId, unit: ChannelId) -> int | None:
         """Q.850 cause of a leg that failed, once its Hangup has been seen; None when it never was."""
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(CAUSE_WITHIN_S):
+            async with asyncio.timeout(EVENT_WITHIN_S):
                 while True:
                     call = self.tracker.calls.get(call_id)
                     leg = call.legs.get(unit) if call else None

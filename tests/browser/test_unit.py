@@ -38,7 +38,7 @@ async def test_a_ticket_is_signed_worked_on_and_answered_on_a_telephone(desk: Ch
     page = await desk.page(await web.sign_in("unit"), "/console/unit", size=TELEPHONE)
     await expect(page.get_by_role("tab", name="待签收")).to_have_attribute("aria-selected", "true")
     await page.get_by_role("button", name=f"签收 {ticket}").click()
-    await expect(page.get_by_text("已签收")).to_be_visible()
+    await expect(page.get_by_text("已签收").first).to_be_visible()
     await page.get_by_role("tab", name="办理中").click()
     await page.get_by_role("link", name=LONG).click()
     bar = page.get_by_role("navigation", name="现在可以做")

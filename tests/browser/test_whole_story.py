@@ -190,7 +190,7 @@ async def works_on(way: Way) -> None:
     """Signed, begun and answered on a telephone's screen."""
     page = await way.page("urban", "/console/unit", size=TELEPHONE)
     await page.get_by_role("button", name=f"签收 {way.ticket}").click()
-    await expect(page.get_by_text("已签收")).to_be_visible()
+    await expect(page.get_by_text("已签收").first).to_be_visible()
     await page.goto(f"/console/unit/tickets/{way.ticket}")
     bar = page.get_by_role("navigation", name="现在可以做")
     await bar.get_by_role("button", name="开始办理").click()

@@ -60,7 +60,7 @@ async def test_a_drill_restores_everything_and_is_on_record(hotline: Hotline) ->
     report = await hotline.drill()
     assert report.findings == []
     assert (report.tickets, report.recordings) == (1, RECORDINGS)
-    assert report.segments >= 3
+    assert report.segments >= 2, "the base's own, and what came after it"
     assert report.rpo_s is not None
     assert report.rpo_s <= 300
     async with hotline.db.transaction() as tx:
