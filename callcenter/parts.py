@@ -45,6 +45,7 @@ from callcenter.attachments import work as attachments_work
 from callcenter.attachments.cabinet import Cabinet
 from callcenter.backup import keeping as backup_keeping
 from callcenter.board import BoardEvent
+from callcenter.call_deeds import CallDeeds
 from callcenter.call_parse import WANTED
 from callcenter.citizen import work as citizen_work
 from callcenter.command_runner import CommandRunner
@@ -151,7 +152,8 @@ async def _listen(app: App, stack: AsyncExitStack) -> Running:
         audiosocket_address=(settings.audiosocket_host, settings.audiosocket_port),
     )
     listener = Listener(app.database, events, app.ground, app.board, settings.cel_file, settings.spool_dir)
-    runner = CommandRunner(app.database, control, listener.tracker, app.vault, settings.node, app.stream_secret)
+    deeds = CallDeeds(app.database, control, listener.tracker, app.vault, app.stream_secret)
+    runner = CommandRunner(app.database, deeds, settings.node)
     reconciler = Reconciler(app.database, events, control, app.board)
 
     async def linked(_: bool) -> None:

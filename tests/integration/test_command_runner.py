@@ -9,6 +9,7 @@ from sqlalchemy import text
 
 from callcenter import commands
 from callcenter.ami import AmiClient
+from callcenter.call_deeds import CallDeeds
 from callcenter.call_facts import Situation
 from callcenter.command_runner import CommandRunner
 from callcenter.commands import Kind, State
@@ -37,7 +38,7 @@ async def running(db: Database, fake: FakeAmi) -> AsyncIterator[CommandRunner]:
     client = AmiClient(host="127.0.0.1", port=fake.port, username="actions", secret="s3cret")
     await client.start()
     control = Control(client, node="a", caller_number=PhoneNumber("12345"), audiosocket_address=("127.0.0.1", 12004))
-    runner = CommandRunner(db, control, Tracker(), VAULT, "a", b"secret")
+    runner = CommandRunner(db, CallDeeds(db, control, Tracker(), VAULT, b"secret"), "a")
     task = asyncio.create_task(runner.run())
     try:
         yield runner
@@ -132,8 +133,8 @@ async def test_a_command_taken_in_a_commit_that_was_never_confirmed_is_nobodys(d
 def in_a_talk(runner: CommandRunner) -> CallId:
     """A recorded call up to where citizen and agent hear each other. Returns its id."""
     for one in trace("taken-back"):
-        runner.tracker.take(one)
-        talking = [call.id for call in runner.tracker.calls.values() if call.situation == Situation.TALKING]
+        runner.deeds.tracker.take(one)
+        talking = [call.id for call in runner.deeds.tracker.calls.values() if call.situation == Situation.TALKING]
         if talking:
             return talking[0]
     raise AssertionError("nobody talks in the trace")

@@ -8,6 +8,7 @@ from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from callcenter import commands, missed
+from callcenter.call_deeds import CallDeeds
 from callcenter.command_runner import CommandRunner
 from callcenter.commands import Command, Kind, Result, State, StillRunning
 from callcenter.control import Control
@@ -142,7 +143,7 @@ class Unheard:
 
 def runner(db: Database, asterisk: Unheard) -> CommandRunner:
     control = Control(asterisk, node="a", caller_number=PhoneNumber("12345"), audiosocket_address=("127.0.0.1", 12004))
-    return CommandRunner(db, control, Tracker(), VAULT, "a", b"secret")
+    return CommandRunner(db, CallDeeds(db, control, Tracker(), VAULT, b"secret"), "a")
 
 
 async def run_until(one: CommandRunner, db: Database, command: int, ended: str) -> None:
