@@ -15,7 +15,7 @@ from sqlalchemy import select
 from callcenter.agents import WRAP_UP
 from callcenter.call_events import Place
 from callcenter.call_facts import Situation
-from callcenter.calls import Call, Leg
+from callcenter.call_state import Call, Leg
 from callcenter.commands import Command, Kind
 from callcenter.control import CallLegs, Control
 from callcenter.control_errors import EMERGENCY, ControlError, LegGone, NotBack, PbxRefused, UnitTarget

@@ -15,6 +15,8 @@ class Place(StrEnum):
     HOLD = "hold"
     SPY = "spy"
     """No bridge: a supervisor who listens to a channel."""
+    PHONE_HOLD = "phone_hold"
+    """No bridge of its own: the telephone's hold button. Whoever shares the leg's bridge hears music."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +124,16 @@ class BridgeLeft(CallEvent):
     """The leg left a bridge."""
 
     bridge_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class LegHeld(CallEvent):
+    """Somebody pressed hold on the leg's telephone."""
+
+
+@dataclass(frozen=True, slots=True)
+class LegResumed(CallEvent):
+    """And took the call up again."""
 
 
 @dataclass(frozen=True, slots=True)

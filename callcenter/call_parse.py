@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from callcenter import call_events as ev
-from callcenter.calls import CALLBACK, IN, OUTBOUND
+from callcenter.call_state import CALLBACK, IN, OUTBOUND
 from callcenter.types import CALL_ID_PATTERN, CallId, ChannelId, Party
 
 Fields = Mapping[str, str]
@@ -214,6 +214,14 @@ def _int(text: str) -> int:
     return int(text) if text.isascii() and text.isdigit() else 0
 
 
+def _held(fields: Fields, call_id: CallId, at: datetime, _: Naming) -> ev.CallEvent | None:
+    return ev.LegHeld(call_id, _channel(fields), at)
+
+
+def _resumed(fields: Fields, call_id: CallId, at: datetime, _: Naming) -> ev.CallEvent | None:
+    return ev.LegResumed(call_id, _channel(fields), at)
+
+
 READERS: Mapping[str, Reader] = {
     "Newchannel": _newchannel,
     "Newstate": _newstate,
@@ -226,6 +234,8 @@ READERS: Mapping[str, Reader] = {
     "AgentConnect": _agent_connect,
     "BridgeEnter": _bridge_enter,
     "BridgeLeave": _bridge_leave,
+    "Hold": _held,
+    "Unhold": _resumed,
 }
 """AMI event name -> reader."""
 

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from callcenter.call_events import Place
 from callcenter.call_facts import Situation
-from callcenter.calls import Call, Leg, Stay
+from callcenter.call_state import Call, Leg, Stay
 from callcenter.tables import call as call_table
 from callcenter.tables import leg as leg_table
 from callcenter.tables import talk as talk_table

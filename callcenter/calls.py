@@ -1,14 +1,13 @@
-"""A call as a value: legs, who shares a bridge with whom, and the facts that follow from events. PURE.
+"""What happens to a call: an event in, the call after it and the facts that follow out. PURE.
 
 The same machine reads AMI events (hints, at once) and CEL rows (the record, after a gap): `advance` accepts
-either, in any order between channels, and twice; what it already knows yields no fact. What is going on
-(`Situation`) is never stored as a flag of its own but read off who is where, so that a lost event heals itself.
+either, in any order between channels, and twice; what it already knows yields no fact.
 
 Sources: Asterisk 22 AMI events reference; CEL specification; order across channels is not promised by either.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime
 
 from callcenter.call_events import (
@@ -22,6 +21,8 @@ from callcenter.call_events import (
     CallOver,
     LegAnswered,
     LegGone,
+    LegHeld,
+    LegResumed,
     LegSeen,
     LegUnrecorded,
     MenuEnded,
@@ -55,130 +56,10 @@ from callcenter.call_facts import (
     Situation,
     SituationChanged,
 )
-from callcenter.types import CallId, ChannelId, Party
+from callcenter.call_state import IN, Call, Leg, Stay
+from callcenter.types import ChannelId, Party
 
-IN, CALLBACK, OUTBOUND = "in", "callback", "outbound"
-"""Who began a call: the citizen; us, for one we missed; us, about a ticket."""
-_C, _A, _U = Party.CITIZEN, Party.AGENT, Party.UNIT
-TOGETHER: Mapping[frozenset[Party], Situation] = {
-    frozenset({_C, _A}): Situation.TALKING,
-    frozenset({_C, _A, _U}): Situation.THREE_PARTY,
-    frozenset({_C, _U}): Situation.WITH_UNIT,
-    frozenset({_C}): Situation.ALONE,
-}
-"""Who shares the citizen's bridge -> the situation; a citizen in a holding bridge is looked at first."""
-
-
-@dataclass(frozen=True, slots=True)
-class Leg:
-    """One channel of the call."""
-
-    channel_id: ChannelId
-    name: str
-    party: Party
-    who: str
-    created_at: datetime
-    answered_at: datetime | None = None
-    ended_at: datetime | None = None
-    cause: int | None = None
-    recorded: bool = True
-    """False: the dialplan said that it is not, for want of room."""
-
-    @property
-    def is_up(self) -> bool:
-        return self.ended_at is None
-
-
-@dataclass(frozen=True, slots=True)
-class Stay:
-    """A leg's time in a bridge: the raw material of who heard whom, when."""
-
-    bridge_id: str
-    place: Place
-    channel_id: ChannelId
-    party: Party
-    from_at: datetime
-    until_at: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """Everything known of one conversation. Times aware UTC; None: has not happened."""
-
-    id: CallId
-    started_at: datetime
-    direction: str = "in"
-    queue: str = ""
-    request_type: str = ""
-    agent: str = ""
-    legs: Mapping[ChannelId, Leg] = field(default_factory=dict)
-    stays: tuple[Stay, ...] = ()
-    answered_at: datetime | None = None
-    queued_at: datetime | None = None
-    waiting_since: datetime | None = None
-    """The newest entry into a queue; queued_at is the first."""
-    in_queue: bool = False
-    agent_ringing_at: datetime | None = None
-    agent_answered_at: datetime | None = None
-    callback_asked: str = ""
-    menu_outcome: str = ""
-    ended_at: datetime | None = None
-    exit_reason: str = ""
-    shown: Situation = Situation.IN_MENU
-    """The last situation told; MOVING is never told."""
-
-    def legs_of(self, party: Party) -> tuple[Leg, ...]:
-        """Legs of a party that are up, oldest first."""
-        return tuple(leg for leg in self.legs.values() if leg.party == party and leg.is_up)
-
-    @property
-    def citizen(self) -> Leg | None:
-        """The citizen's leg, up or ended."""
-        return next((leg for leg in self.legs.values() if leg.party == Party.CITIZEN), None)
-
-    @property
-    def recorded(self) -> bool:
-        """Whether this conversation is recorded; decided for all legs when the first one is answered."""
-        return all(leg.recorded for leg in self.legs.values())
-
-    @property
-    def reached(self) -> bool:
-        """Whether a person spoke with the citizen: an agent, or a unit that called about its ticket."""
-        return self.agent_answered_at is not None or (self.direction == OUTBOUND and self.answered_at is not None)
-
-    def stay_of(self, channel_id: ChannelId) -> Stay | None:
-        """Where a leg is now."""
-        return next((s for s in reversed(self.stays) if s.channel_id == channel_id and s.until_at is None), None)
-
-    @property
-    def situation(self) -> Situation:
-        """Read off who is where; see TOGETHER."""
-        return _situation(self)
-
-
-def _situation(call: Call) -> Situation:
-    if call.ended_at is not None:
-        return Situation.ENDED
-    citizen = call.citizen
-    stay = call.stay_of(citizen.channel_id) if citizen else None
-    if stay is None:
-        return Situation.MOVING if call.agent_answered_at and not call.in_queue else _waiting(call)
-    if stay.place == Place.HOLD:
-        return Situation.CONSULTING if call.legs_of(Party.AGENT) else Situation.ON_HOLD
-    here = frozenset(s.party for s in call.stays if s.bridge_id == stay.bridge_id and s.until_at is None)
-    situation = TOGETHER.get(here & {_C, _A, _U}, Situation.ALONE)
-    # The legs of a bridge leave it one by one, and the agent may reach the conference after the citizen.
-    if situation == Situation.ALONE and (stay.place == Place.BRIDGE or call.legs_of(_A)):
-        return Situation.MOVING
-    return situation
-
-
-def _waiting(call: Call) -> Situation:
-    if call.legs_of(Party.AGENT) or call.direction == OUTBOUND:
-        return Situation.RINGING
-    if call.in_queue:
-        return Situation.QUEUED
-    return Situation.MOVING if call.queued_at and call.menu_outcome == "queue" else Situation.IN_MENU
+_A, _U = Party.AGENT, Party.UNIT
 
 
 def begin(event: LegSeen, direction: str = "in") -> tuple[Call, tuple[Fact, ...]]:
@@ -288,7 +169,8 @@ def _queued(call: Call, event: Queued) -> tuple[Call, tuple[Fact, ...]]:
         return call, ()
     # CEL tells of the same entry again, some milliseconds off.
     since = call.waiting_since
-    been_in_a_bridge = any(s.channel_id == event.channel_id and s.from_at >= event.at for s in call.stays)
+    own = (s for s in call.stays if s.channel_id == event.channel_id and s.is_bridge)
+    been_in_a_bridge = any(s.from_at >= event.at for s in own)
     if since and (been_in_a_bridge or event.at <= max(since, call.agent_answered_at or since)):
         return call, ()
     first = call.queued_at or event.at
@@ -334,7 +216,8 @@ def _bridge_entered(call: Call, event: BridgeEntered) -> tuple[Call, tuple[Fact,
     leg = call.legs.get(event.channel_id)
     if leg is None or leg.ended_at is not None or _is_known(call, event.bridge_id, event):
         return call, ()
-    stays = tuple(_closed(s, event.channel_id, event.at) for s in call.stays)
+    # Who pressed hold stays so wherever they are moved.
+    stays = tuple(s if s.place == Place.PHONE_HOLD else _closed(s, event.channel_id, event.at) for s in call.stays)
     entered = Stay(event.bridge_id, event.place, event.channel_id, leg.party, event.at)
     return _met(replace(call, stays=(*stays, entered)), event)
 
@@ -356,19 +239,33 @@ def _bridge_left(call: Call, event: BridgeLeft) -> tuple[Call, tuple[Fact, ...]]
 
 
 def _spy_started(call: Call, event: SpyStarted) -> tuple[Call, tuple[Fact, ...]]:
-    leg = call.legs.get(event.channel_id)
     agents = [x.channel_id for x in call.legs.values() if x.party == _A and x.created_at <= event.at]
-    spied = event.spied or (agents[-1] if agents else "")
-    if leg is None or leg.ended_at is not None or _is_known(call, f"spy-{spied}", event):
-        return call, ()
-    stay = Stay(f"spy-{spied}", Place.SPY, event.channel_id, leg.party, event.at)
-    return replace(call, stays=(*call.stays, stay)), ()
+    return _begun(call, event, f"spy-{event.spied or (agents[-1] if agents else '')}", Place.SPY)
 
 
 def _spy_ended(call: Call, event: SpyEnded) -> tuple[Call, tuple[Fact, ...]]:
-    spying = (s for s in call.stays if s.place == Place.SPY)
-    ended = {s: _closed(s, event.channel_id, event.at, s.bridge_id) for s in spying}
-    return replace(call, stays=tuple(ended.get(s, s) for s in call.stays)), ()
+    return _over(call, event, Place.SPY)
+
+
+def _leg_held(call: Call, event: LegHeld) -> tuple[Call, tuple[Fact, ...]]:
+    return _begun(call, event, f"held-{event.channel_id}", Place.PHONE_HOLD)
+
+
+def _leg_resumed(call: Call, event: LegResumed) -> tuple[Call, tuple[Fact, ...]]:
+    return _over(call, event, Place.PHONE_HOLD)
+
+
+def _begun(call: Call, event: CallEvent, name: str, place: Place) -> tuple[Call, tuple[Fact, ...]]:
+    """Something a leg does beside the bridge it is in."""
+    leg = call.legs.get(event.channel_id)
+    if leg is None or leg.ended_at is not None or _is_known(call, name, event):
+        return call, ()
+    return replace(call, stays=(*call.stays, Stay(name, place, event.channel_id, leg.party, event.at))), ()
+
+
+def _over(call: Call, event: CallEvent, place: Place) -> tuple[Call, tuple[Fact, ...]]:
+    stays = (_closed(s, event.channel_id, event.at, s.bridge_id) if s.place == place else s for s in call.stays)
+    return replace(call, stays=tuple(stays)), ()
 
 
 def _recording_ended(call: Call, event: RecordingEnded) -> tuple[Call, tuple[Fact, ...]]:
@@ -439,6 +336,8 @@ STEPS: Mapping[type[CallEvent], Callable[..., tuple[Call, tuple[Fact, ...]]]] = 
     AgentConnected: _agent_connected,
     BridgeEntered: _bridge_entered,
     BridgeLeft: _bridge_left,
+    LegHeld: _leg_held,
+    LegResumed: _leg_resumed,
     SpyStarted: _spy_started,
     SpyEnded: _spy_ended,
     RecordingEnded: _recording_ended,

@@ -18,7 +18,7 @@ import recordings.service
 import ticketing.service
 from callcenter import agents, call_facts, call_store, commands, jobs, metrics, missed, outgoing
 from callcenter.board import BoardEvent, Json
-from callcenter.calls import IN, OUTBOUND, Call
+from callcenter.call_state import IN, OUTBOUND, Call
 from callcenter.custody.unrecorded import note_withheld
 from callcenter.tables import call as call_table
 from callcenter.tables import call_event

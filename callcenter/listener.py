@@ -24,7 +24,7 @@ from callcenter import call_store, cel, flow, metrics
 from callcenter.ami import AmiClient, AmiError, AmiEvent, LinkLost, LinkUp
 from callcenter.board import Board, BoardEvent
 from callcenter.call_parse import CelRow, Naming, call_of, cel_call, parse_ami, parse_cel, party_of, place_of
-from callcenter.calls import Call
+from callcenter.call_state import Call
 from callcenter.db import Database, DatabaseAway
 from callcenter.snapshot import Snapshot, snapshot
 from callcenter.tables import listener_gap

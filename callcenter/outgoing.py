@@ -6,7 +6,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from callcenter import jobs, missed, ticket_calls
 from callcenter.board import BoardEvent
-from callcenter.calls import Call
+from callcenter.call_state import Call
 from callcenter.commands import State
 from callcenter.types import CallId, IdentityId
 

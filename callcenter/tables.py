@@ -246,7 +246,7 @@ talk = Table(
     _at("from_at", nullable=False),
     _at("until_at"),
     UniqueConstraint("bridge_id", "channel_id", "from_at", name="talk_once"),
-    _one_of("kind", "bridge", "conference", "hold", "spy"),
+    _one_of("kind", "bridge", "conference", "hold", "spy", "phone_hold"),
 )
 
 call_event = Table(

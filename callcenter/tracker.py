@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from callcenter.call_events import CallEvent, CallOver, LegSeen, RecordingEnded
 from callcenter.call_facts import CallStarted, Fact
 from callcenter.call_parse import direction_of
-from callcenter.calls import OUTBOUND, Call, advance, begin
+from callcenter.call_state import OUTBOUND, Call
+from callcenter.calls import advance, begin
 from callcenter.types import CallId, Party
 
 REMEMBER_ENDED = 20_000

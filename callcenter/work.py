@@ -14,8 +14,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from callcenter import speech
 from callcenter.board import Board, BoardEvent
+from callcenter.call_state import Call
 from callcenter.call_store import load
-from callcenter.calls import Call
 from callcenter.db import Database
 from callcenter.jobs import Job
 from callcenter.tables import call as call_table

@@ -27,6 +27,7 @@ PURE = frozenset(
         "callcenter.call_events",
         "callcenter.call_facts",
         "callcenter.call_parse",
+        "callcenter.call_state",
         "callcenter.calls",
         "callcenter.control_errors",
         "callcenter.sms.facts",

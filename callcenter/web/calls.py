@@ -93,7 +93,10 @@ class LegRow(Out):
 
 
 class TalkRow(Out):
-    """A leg's time in a bridge; legs with the same bridge heard each other, except in kind hold."""
+    """A leg's time in a bridge; legs with the same bridge heard each other, except in kind hold (music).
+
+    Beside bridges: spy, a supervisor listens; phone_hold, the leg's own telephone holds, the others hear music.
+    """
 
     bridge: str
     kind: str

@@ -13,7 +13,7 @@ from sqlalchemy import select, text
 from callcenter import cel
 from callcenter.call_events import Place
 from callcenter.call_parse import Naming, parse_cel
-from callcenter.calls import Call
+from callcenter.call_state import Call
 from callcenter.stack.hotline import Api, ApiRefused
 from callcenter.stack.phone import BUSY, Phone, answer
 from callcenter.stack.phone_call import EndedBy, PhoneCall

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from callcenter.calls import Call
+from callcenter.call_state import Call
 from callcenter.commands import Kind
 from callcenter.stack.hotline import Api, ApiRefused
 from callcenter.stack.phone import RING

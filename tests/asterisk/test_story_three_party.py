@@ -11,7 +11,7 @@ import pytest
 
 from callcenter.agents import Desired
 from callcenter.call_events import Place
-from callcenter.calls import Call, Stay
+from callcenter.call_state import Call, Stay
 from callcenter.commands import Kind, State
 from callcenter.control_errors import ConsultCancelled, UnitBusy, UnitDeclined, UnitFailure, UnitNoAnswer
 from callcenter.stack.hotline import Api, ApiRefused

@@ -44,12 +44,13 @@ async def test_calls_are_found_and_told_leg_by_leg(desk: Chromium, calls: Web) -
     await table.get_by_role("link").click()
     await expect(page).to_have_url(f"{desk.base}/console/calls/{CALL}")
     heard = page.get_by_role("region", name="通话各段：起止、各方和对方")
-    await expect(heard.get_by_role("row")).to_have_count(7)
+    await expect(heard.get_by_role("row")).to_have_count(8)
     rows = [await row.inner_text() for row in await heard.get_by_role("row").all()]
     told = [row.split("\t")[1:] for row in rows[1:]]
     assert told == [
         ["0:48", "市民", "两方通话", "话务员"],
         ["0:48", "agent 8001", "两方通话", "市民"],
+        ["0:15", "agent 8001", "话机保持", "互相听不到，对方听音乐"],
         ["0:32", "市民", "听等待音乐", "等待音乐"],
         ["2:42", "agent 8001", "多方通话", "承办单位、市民"],
         ["2:36", "承办单位 urban", "多方通话", "话务员、市民"],

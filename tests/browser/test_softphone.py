@@ -12,6 +12,7 @@ import pytest
 from playwright.async_api import Browser, expect
 
 from callcenter.agents import Desired
+from callcenter.call_events import Place
 from callcenter.stack.hotline import ApiRefused
 from callcenter.stack.phone_call import PhoneCall
 from callcenter.stack.phone_sound import Sound
@@ -98,6 +99,8 @@ async def test_a_call_in_the_page_is_heard_and_recorded_both_ways(story: Story, 
     await at.shows("电话就绪")
     await story.until_wanted(SECOND, Desired.WRAP_UP)
     assert not [frame for frame in at.frames if citizen.caller in frame], "the citizen's number reaches the page"
+    held = [(stay.party, stay.until_at is not None) for stay in call.stays if stay.place is Place.PHONE_HOLD]
+    assert held == [(Party.AGENT, True)]
     files = await recorded(story, call)
     heard = {party: {AGENT, CITIZEN} & sounds for party, sounds in files.items()}
     assert heard == {Party.AGENT: {AGENT}, Party.CITIZEN: {CITIZEN}}

@@ -53,6 +53,7 @@ COURSE = (
     ("发出短信", "原因 carrier: no route"),
     ("承办单位的录音", "保存至 "),
     ("市民、坐席 8001、承办单位 water通话", "时长 0:12"),
+    ("坐席 8001按了保持键，对方听音乐", "时长 0:01"),
 )
 """Titles on the line, and one thing each says."""
 

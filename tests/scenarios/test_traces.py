@@ -19,7 +19,7 @@ from callcenter import cel
 from callcenter.call_events import CallEvent, LegGone, Place
 from callcenter.call_facts import Fact
 from callcenter.call_parse import Naming, parse_cel
-from callcenter.calls import Call, Stay
+from callcenter.call_state import Call, Stay
 from callcenter.tracker import Tracker
 from callcenter.types import Party
 from tests.support.told import trace

@@ -118,6 +118,7 @@ async def with_three_party(tx: AsyncConnection, vault: Vault, call_id: str, at: 
     stays = [
         ("b1", "bridge", "c.1", "citizen", 20, 68),
         ("b1", "bridge", "c.2", "agent", 20, 68),
+        ("held-c.2", "phone_hold", "c.2", "agent", 40, 55),
         ("h1", "hold", "c.1", "citizen", 68, 100),
         ("k1", "conference", "c.2", "agent", 69, 231),
         ("k1", "conference", "c.3", "unit", 84, 240),

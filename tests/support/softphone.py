@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from playwright.async_api import Page, expect
 
-from callcenter.calls import Call
+from callcenter.call_state import Call
 from callcenter.stack.phone_ear import listen
 from callcenter.stack.phone_sound import RATE_HZ, Sound, alaw_decode, tone
 from callcenter.types import CallId, Party

@@ -22,7 +22,7 @@ from callcenter import agents, call_store, commands, invariants, missed
 from callcenter.agents import Agent, Desired
 from callcenter.app import load_rules
 from callcenter.board import Board, BoardAway, BoardEvent
-from callcenter.calls import Call
+from callcenter.call_state import Call
 from callcenter.commands import Kind, Result
 from callcenter.custody.opening import ground_of
 from callcenter.stack.hotline import Hotline

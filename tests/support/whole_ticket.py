@@ -93,6 +93,7 @@ def _talks(call_id: str, answered: datetime, ended: datetime) -> Any:
     for party, from_at, until_at, bridge, kind in (
         (Party.CITIZEN, answered, merged, "b1", "bridge"),
         (Party.AGENT, answered, merged, "b1", "bridge"),
+        (Party.AGENT, answered + timedelta(seconds=1), answered + timedelta(seconds=2), "held", "phone_hold"),
         *((party, merged, ended, "b2", "conference") for party in CHANNELS),
     ):
         row = {"call_id": call_id, "bridge_id": bridge, "kind": kind, "channel_id": CHANNELS[party], "party": party}

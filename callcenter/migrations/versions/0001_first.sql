@@ -611,7 +611,7 @@ CREATE TABLE talk (
     until_at TIMESTAMP WITH TIME ZONE,
     PRIMARY KEY (id),
     CONSTRAINT talk_once UNIQUE (bridge_id, channel_id, from_at),
-    CONSTRAINT kind_known CHECK (kind IN ('bridge', 'conference', 'hold', 'spy')),
+    CONSTRAINT kind_known CHECK (kind IN ('bridge', 'conference', 'hold', 'spy', 'phone_hold')),
     FOREIGN KEY(call_id) REFERENCES call (id)
 )
 --;

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from callcenter import call_events as ev
+from callcenter.ami_wire import parse_headers
 from callcenter.call_events import Place
 from callcenter.call_parse import (
     ORIGINATED_FROM,
@@ -138,6 +139,37 @@ def test_the_tap_is_no_supervisor_who_listens() -> None:
     boss = {"SpyerUniqueid": f"s-{ID}-1", "SpyerLinkedid": f"s-{ID}-1"}
     assert parse_ami("ChanSpyStart", {**told, **tap}, AT, NAMING) is None
     assert isinstance(parse_ami("ChanSpyStart", {**told, **boss}, AT, NAMING), ev.SpyStarted)
+
+
+HELD = b"""\
+Event: Hold
+Privilege: call,all
+Timestamp: 1795424370.572383
+SystemName: a
+Channel: PJSIP/8002-00000001
+ChannelState: 6
+ChannelStateDesc: Up
+CallerIDNum: 8002
+CallerIDName: 8002
+ConnectedLineNum: 13900000001
+ConnectedLineName: <unknown>
+Language: zh
+Context: from-agent
+Exten: s
+Priority: 1
+Uniqueid: a-1795424365.1
+Linkedid: a-1795424365.0
+ChanVariable: CALL_ID=a-1795424365.0
+ChanVariable: LEG=agent
+MusicClass: default
+"""
+"""An agent pressed hold in the console; the Unhold after it is the same without MusicClass."""
+
+
+@pytest.mark.parametrize(("name", "event"), [("Hold", ev.LegHeld), ("Unhold", ev.LegResumed)])
+def test_the_hold_button_of_a_telephone_is_told(name: str, event: type[ev.CallEvent]) -> None:
+    fields = parse_headers(HELD.strip().replace(b"\n", b"\r\n"))
+    assert parse_ami(name, fields, AT, NAMING) == event(CallId("a-1795424365.0"), ChannelId("a-1795424365.1"), AT)
 
 
 @pytest.mark.parametrize(

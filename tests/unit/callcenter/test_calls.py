@@ -10,7 +10,8 @@ from callcenter import call_events as ev
 from callcenter import call_facts as facts
 from callcenter.call_events import CallEvent, Place
 from callcenter.call_facts import Fact, Situation
-from callcenter.calls import Call
+from callcenter.call_state import Call
+from callcenter.calls import advance
 from callcenter.tracker import Tracker
 from callcenter.types import CallId, ChannelId, Party
 
@@ -259,3 +260,20 @@ def test_a_supervisor_who_listens_is_on_record() -> None:
     )
     spying = [stay for stay in call.stays if stay.place == Place.SPY]
     assert [(stay.party, stay.from_at, stay.until_at) for stay in spying] == [(Party.SUPERVISOR, at(15.6), at(19))]
+
+
+def test_who_presses_hold_is_on_record_and_stays_in_the_talk() -> None:
+    call, told = tell([*queue_call(), ev.LegHeld(ID, AGENT, at(12)), ev.LegHeld(ID, AGENT, at(12)), *consult()])
+    held = [(stay.party, stay.from_at, stay.until_at) for stay in call.stays if stay.place == Place.PHONE_HOLD]
+    assert held == [(Party.AGENT, at(12), None)], "moved elsewhere, the telephone is on hold still"
+    assert situations(told)[-2:] == [Situation.TALKING, Situation.CONSULTING]
+    resumed, _ = advance(call, ev.LegResumed(ID, AGENT, at(26)))
+    assert [stay.until_at for stay in resumed.stays if stay.place == Place.PHONE_HOLD] == [at(26)]
+    stay = resumed.stay_of(AGENT)
+    assert stay is not None
+    assert stay.place == Place.CONFERENCE
+
+
+def test_what_is_on_hold_when_the_telephone_is_gone_ends_with_it() -> None:
+    call, _ = tell([*queue_call(), ev.LegHeld(ID, AGENT, at(12)), *hang_up(AGENT, 20, "B")])
+    assert [stay.until_at for stay in call.stays if stay.place == Place.PHONE_HOLD] == [at(20.01)]

@@ -9,8 +9,9 @@ from callcenter import call_events as ev
 from callcenter.call_events import CallEvent
 from callcenter.call_facts import RecordingWithheld
 from callcenter.call_parse import Naming, parse_ami
+from callcenter.call_state import Call, Leg
 from callcenter.call_store import Step
-from callcenter.calls import Call, Leg, advance, begin
+from callcenter.calls import advance, begin
 from callcenter.custody.unrecorded import withheld_by
 from callcenter.types import CallId, ChannelId, Party
 from recordings.recording import Cause

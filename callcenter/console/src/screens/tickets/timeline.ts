@@ -134,6 +134,8 @@ function message(one: Schemas['MessageRow'], n: number): Part {
 }
 
 type Talk = Schemas['TalkRow']
+const SPANS: Readonly<Record<string, string>> = { hold: 'tickets.call.holds', spy: 'tickets.call.spied', phone_hold: 'tickets.call.phone_hold' }
+const ALONE = new Set(['hold', 'phone_hold'])
 
 /** A call begins, its legs come and go, and who heard whom: those who were in one bridge at the same time. */
 function callParts(id: string, { call, legs, talks }: Schemas['CallStory']): Part[] {
@@ -151,7 +153,7 @@ function callParts(id: string, { call, legs, talks }: Schemas['CallStory']): Par
   }))
   const heard = [...bridges].flatMap(([bridge, inside], n) => together(inside).map((span, m): Part => ({
     key: `talk-${id}-${bridge}-${n}-${m}`, at: instant(span.from), kind: 'call', call: id,
-    title: words(span.kind === 'hold' ? 'tickets.call.holds' : span.kind === 'spy' ? 'tickets.call.spied' : 'tickets.call.talk', { who: span.channels.map((one) => names.get(one) ?? '').join('、') }),
+    title: words(SPANS[span.kind] ?? 'tickets.call.talk', { who: span.channels.map((one) => names.get(one) ?? '').join('、') }),
     facts: [...fact('until', atFull(span.until)), ...fact('long', span.until === null ? '' : spoken((Date.parse(span.until) - Date.parse(span.from)) / 1_000))],
   })))
   return [begun, ...joined, ...heard, ...ended]
@@ -172,7 +174,7 @@ export function together(talks: readonly Talk[]): Together[] {
     const there = talks.filter((one) => one.from_at <= from && (one.until_at === null || one.until_at > from))
     return { kind: there[0]?.kind ?? '', channels: there.map((one) => one.channel), from, until }
   })
-  return spans.filter((one) => one.channels.length > 1 || (one.kind === 'hold' && one.channels.length > 0))
+  return spans.filter((one) => one.channels.length > 1 || (ALONE.has(one.kind) && one.channels.length > 0))
 }
 
 function citizenCall(one: Schemas['TicketCallRow']): Part {
