@@ -1,13 +1,8 @@
 /** Signatures on a ticket, as forms; each brings the texts it needs. */
-import { loadWords } from '@/locales/words'
+import { formsWith } from './form'
 import type { FormLoader } from './registry'
 
-const form =
-  (load: FormLoader): FormLoader =>
-  async () => {
-    await loadWords('dispatch', 'approvals')
-    return load()
-  }
+const form = formsWith('dispatch', 'approvals')
 
 export const forms: Record<string, FormLoader> = {
   sign_approval: form(() => import('./approvals/SignApproval.vue')),

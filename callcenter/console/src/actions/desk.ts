@@ -1,11 +1,8 @@
 /** What the desk does with a request: take it in, answer, refuse, lead on, complete, correct. */
-import { loadWords } from '@/locales/words'
+import { formsWith } from './form'
 import type { FormLoader } from './registry'
 
-/** A form with its texts, wherever it is shown. */
-function form(load: FormLoader): FormLoader {
-  return async () => (await Promise.all([load(), loadWords('intake')]))[0]
-}
+const form = formsWith('intake')
 
 export const forms: Record<string, FormLoader> = {
   register: form(() => import('./desk/Register.vue')),

@@ -1,13 +1,8 @@
 /** What a dispatcher does to a ticket, as forms; each brings the texts it needs. */
-import { loadWords } from '@/locales/words'
+import { formsWith } from './form'
 import type { FormLoader } from './registry'
 
-const form =
-  (load: FormLoader): FormLoader =>
-  async () => {
-    await loadWords('dispatch')
-    return load()
-  }
+const form = formsWith('dispatch')
 
 export const forms: Record<string, FormLoader> = {
   dispatch: form(() => import('./dispatch/Dispatch.vue')),
@@ -19,10 +14,10 @@ export const forms: Record<string, FormLoader> = {
   open_dispute: form(() => import('./dispatch/OpenDispute.vue')),
   rule_dispute: form(() => import('./dispatch/RuleDispute.vue')),
   note_outage: form(() => import('./dispatch/NoteOutage.vue')),
-  merge: form(() => import('./dispatch/Merge.vue')),
-  unmerge: form(() => import('./dispatch/Unmerge.vue')),
-  link: form(() => import('./dispatch/Link.vue')),
-  unlink: form(() => import('./dispatch/Unlink.vue')),
+  merge: form(() => import('./dispatch/Join.vue'), { kind: 'merge' }),
+  unmerge: form(() => import('./dispatch/Unjoin.vue'), { kind: 'merge' }),
+  link: form(() => import('./dispatch/Join.vue'), { kind: 'repeat' }),
+  unlink: form(() => import('./dispatch/Unjoin.vue'), { kind: 'repeat' }),
   flag: form(() => import('./dispatch/Mark.vue')),
   ask_approval: form(() => import('./dispatch/AskApproval.vue')),
 }

@@ -6,9 +6,9 @@
  */
 import type { Component } from 'vue'
 
-export type FormLoader = () => Promise<{ default: Component }>
+export type FormLoader = () => Promise<Component>
 
-const areas = import.meta.glob<{ forms: Record<string, FormLoader>; tells?: readonly string[] }>(['./*.ts', '!./registry.ts'], { eager: true })
+const areas = import.meta.glob<{ forms: Record<string, FormLoader>; tells?: readonly string[] }>(['./*.ts', '!./registry.ts', '!./form.ts'], { eager: true })
 
 export const forms: Record<string, FormLoader> = Object.assign({}, ...Object.values(areas).map((one) => one.forms))
 

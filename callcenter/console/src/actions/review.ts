@@ -1,13 +1,8 @@
 /** What a reviewer does after a unit has replied, as forms; each brings the texts it needs. */
-import { loadWords } from '@/locales/words'
+import { formsWith } from './form'
 import type { FormLoader } from './registry'
 
-const form =
-  (load: FormLoader): FormLoader =>
-  async () => {
-    await loadWords('review', 'dispatch')
-    return load()
-  }
+const form = formsWith('review', 'dispatch')
 
 export const forms: Record<string, FormLoader> = {
   reject_reply: form(() => import('./review/RejectReply.vue')),

@@ -1,13 +1,8 @@
 /** What supervisors do to a ticket, and what a supervised unit answers, as forms; each brings the texts it needs. */
-import { loadWords } from '@/locales/words'
+import { formsWith } from './form'
 import type { FormLoader } from './registry'
 
-const form =
-  (load: FormLoader): FormLoader =>
-  async () => {
-    await loadWords('supervise', 'dispatch')
-    return load()
-  }
+const form = formsWith('supervise', 'dispatch')
 
 export const forms: Record<string, FormLoader> = {
   urge: form(() => import('./supervise/Urge.vue')),

@@ -1,13 +1,8 @@
 /** What a handling unit does to a ticket, as forms; each brings the texts it needs. */
-import { loadWords } from '@/locales/words'
+import { formsWith } from './form'
 import type { FormLoader } from './registry'
 
-const form =
-  (load: FormLoader): FormLoader =>
-  async () => {
-    await loadWords('unit', 'dispatch', 'attachments')
-    return load()
-  }
+const form = formsWith('unit', 'dispatch', 'attachments')
 
 export const forms: Record<string, FormLoader> = {
   sign: form(() => import('./unit/Sign.vue')),
@@ -17,7 +12,7 @@ export const forms: Record<string, FormLoader> = {
   ask_signoff: form(() => import('./unit/Reply.vue')),
   ask_return: form(() => import('./unit/AskReturn.vue')),
   ask_extension: form(() => import('./unit/AskExtension.vue')),
-  sign_assist: form(() => import('./unit/SignAssist.vue')),
+  sign_assist: form(() => import('./unit/Sign.vue'), { assist: true }),
   give_opinion: form(() => import('./unit/GiveOpinion.vue')),
   report_progress: form(() => import('./unit/ReportProgress.vue')),
   forward_down: form(() => import('./unit/ForwardDown.vue')),

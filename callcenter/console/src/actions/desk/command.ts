@@ -1,7 +1,6 @@
 /** One command on a ticket from a form: busy while it runs, the problem when it was not done. */
-import { ref, shallowRef } from 'vue'
 import { done } from '@/api/http'
-import type { ApiProblem } from '@/api/problem'
+import { useSending } from '@/parts/sending'
 
 type Asked = Parameters<typeof done>[0]
 
@@ -13,22 +12,13 @@ export interface CommandEvents {
 }
 
 export function useCommand(emit: CommandEvents) {
-  const busy = ref(false)
-  const problem = shallowRef<ApiProblem | null>(null)
+  const { busy, problem, send } = useSending()
 
   async function run(ask: () => Asked): Promise<void> {
     if (busy.value) return
-    busy.value = true
-    problem.value = null
-    try {
-      await done(ask())
-      emit('done')
-    } catch (error) {
-      problem.value = error as ApiProblem
-      if (problem.value.stale) emit('stale')
-    } finally {
-      busy.value = false
-    }
+    await send(() => done(ask()))
+    if (problem.value === null) emit('done')
+    else if (problem.value.stale) emit('stale')
   }
   return { busy, problem, run }
 }

@@ -1,16 +1,16 @@
 /** One command on a ticket from a form: sent with the version that was seen; what others did meanwhile is told, and
  * what was typed stays. */
-import { computed, ref, shallowRef } from 'vue'
+import { computed, shallowRef } from 'vue'
 import { done, http, type Schemas } from '@/api/http'
 import { ApiProblem } from '@/api/problem'
+import { useSending } from '@/parts/sending'
 import { useSession } from '@/session'
 import type { TicketNow, TicketStory } from '@/tickets/story'
 
 export type Event = Schemas['TicketStory']['events'][number]
 
 export function useCommand(story: () => TicketStory) {
-  const busy = ref(false)
-  const problem = shallowRef<ApiProblem | null>(null)
+  const { busy, problem, send: ask } = useSending()
   const newest = shallowRef<TicketStory | null>(null)
   const seen = story().version
   const mine = `user:${useSession().me?.login ?? ''}`
@@ -21,17 +21,13 @@ export function useCommand(story: () => TicketStory) {
 
   /** Run one command; null when it was refused, with the reason in `problem`. */
   async function send<T = TicketNow>(command: (version: number, path: { ticket_id: string }) => Promise<T>): Promise<T | null> {
-    busy.value = true
-    problem.value = null
-    try {
-      return await command(current.value.version, { ticket_id: story().id })
-    } catch (error) {
-      problem.value = error instanceof ApiProblem ? error : new ApiProblem(0, 'unexpected', String(error))
-      if (problem.value.status === 409) await reread()
-      return null
-    } finally {
-      busy.value = false
-    }
+    return await ask(() => command(current.value.version, { ticket_id: story().id }).catch(meet))
+  }
+
+  /** What is newer is there when the refusal is shown: the next try is sent with it. */
+  async function meet(error: unknown): Promise<never> {
+    if (error instanceof ApiProblem && error.status === 409) await reread()
+    throw error
   }
 
   /** The live stream may be away: the form reads for itself what is newer. */

@@ -1,7 +1,7 @@
 /** A form over something that others edit too: what they saved meanwhile is read and laid beside what was typed. */
 import { shallowRef } from 'vue'
-import { ApiProblem } from '@/api/problem'
 import { differences, type Difference, type Values } from '@/drafts/values'
+import { useSending } from '@/parts/sending'
 
 interface Kept {
   values: Values
@@ -20,35 +20,22 @@ interface Form {
 }
 
 export function useMerging(seen: Kept, form: Form) {
-  const problem = shallowRef<ApiProblem | null>(null)
+  const { busy, problem, send } = useSending()
   const clash = shallowRef<readonly Difference[]>([])
-  const busy = shallowRef(false)
   let base = seen
 
   /** Save; when somebody was quicker, `clash` holds what differs. True when it is saved. */
   async function save(): Promise<boolean> {
-    busy.value = true
-    problem.value = null
-    try {
-      await form.send(base.version)
-      return true
-    } catch (error) {
-      if (error instanceof ApiProblem && error.stale) await meet()
-      else problem.value = error as ApiProblem
-      return false
-    } finally {
-      busy.value = false
-    }
+    if ((await send(() => form.send(base.version))) !== null) return true
+    if (problem.value?.stale) await meet()
+    return false
   }
 
   async function meet(): Promise<void> {
-    try {
-      const theirs = await form.read()
-      clash.value = differences(base.values, form.typed(), theirs.values)
-      base = theirs
-    } catch (error) {
-      problem.value = error as ApiProblem
-    }
+    const theirs = await send(form.read)
+    if (theirs === null) return
+    clash.value = differences(base.values, form.typed(), theirs.values)
+    base = theirs
   }
 
   /** The person has chosen; what was not asked about is theirs. */

@@ -17,7 +17,7 @@ export interface Offer {
 const ENDED: readonly string[] = ['draft', 'archived', 'terminated', 'withdrawn', 'merged']
 const callCitizen: FormLoader = async () => {
   await loadWords('citizen_call')
-  return import('./CallForm.vue')
+  return (await import('./CallForm.vue')).default
 }
 
 export function offersOf(story: TicketStory): Offer[] {
