@@ -117,9 +117,11 @@ async def waiting(ctx: Context) -> NoticeList:
 async def answer(ctx: Context, notice_id: int, body: AnswerIn) -> None:
     """答复协调会议或现场踏勘通知：参加人员、提供的资料、办理意见"""
     given = Answered(ctx.actor.unit or UnitId(""), body.attendees, body.materials, body.opinion, None)
-    async with ctx.transaction() as tx:
-        ticket_id = await coordination.answer(tx, notice_id, given, actor=ctx.actor, now=ctx.now)
-        await note(tx, Audited(ctx.actor, "coordination.answer", f"ticket:{ticket_id}", detail={"id": notice_id}))
+    async with working(ctx) as work:
+        ticket_id = await coordination.answer(work.tx, notice_id, given, actor=ctx.actor, now=work.now)
+        await note(work.tx, Audited(ctx.actor, "coordination.answer", f"ticket:{ticket_id}", detail={"id": notice_id}))
+        data: dict[str, Json] = {"id": notice_id, "ticket": ticket_id, "unit": given.unit}
+        work.shown.append(BoardEvent("coordination.answered", data))
 
 
 def _row(one: Called) -> NoticeRow:

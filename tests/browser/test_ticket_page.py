@@ -110,6 +110,10 @@ async def test_units_are_called_together_and_the_citizen_is_called_from_here(des
     await expect(line(page, "研究停水原因")).to_be_visible()
     [called] = (await web.get("dispatcher", f"/api/tickets/{whole.id}/coordination"))["rows"]
     assert (called["place"], called["called_by"]) == ("县政府三楼会议室", "user:supervisor")
+    answer = {"attendees": ["王工"], "opinion": "周三前提出改造方案"}
+    await web.post("unit", f"/api/coordination/{called['id']}/answer", answer)
+    web.hub.hand_out(BoardEvent("coordination.answered", {"id": called["id"], "ticket": whole.id, "unit": "water"}))
+    await expect(line(page, "周三前提出改造方案")).to_contain_text("王工")
     await take(page, "呼叫诉求人")
     await page.get_by_role("dialog", name="呼叫诉求人").get_by_role("button", name="呼叫诉求人").click()
     await expect(page.get_by_text("正在振铃您的话机")).to_be_visible()

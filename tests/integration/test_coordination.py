@@ -50,6 +50,7 @@ async def test_units_are_called_and_say_who_comes_what_they_bring_and_what_they_
     assert [one["unit"] for one in called["units"]] == ["roads"], "a unit that only came to help sees its own line"
     said = {"attendees": ["路政股陈股长"], "materials": ["管线图.pdf"], "opinion": "配合开挖，两日内恢复路面。"}
     await web.ask("unit2", "POST", f"/api/coordination/{number}/answer", said)
+    assert (shown[-1].kind, shown[-1].data["unit"]) == ("coordination.answered", "roads")
     assert (await web.get("unit2", "/api/coordination"))["rows"] == []
     [row] = (await web.get("supervisor", f"/api/tickets/{ticket['id']}/coordination"))["rows"]
     answers = {one["unit"]: one for one in row["units"]}

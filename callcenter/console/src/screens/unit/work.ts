@@ -9,7 +9,7 @@ export type WorkTab = (typeof WORK_TABS)[number]
 export type Tab = WorkTab | 'promises' | 'notices'
 export type Counts = Schemas['WorkCounts']
 export type WorkRow = Schemas['WorkRow']
-export const CHANGES = ['ticket.changed', 'ticket.urged', 'coordination.called', 'lagged']
+export const CHANGES = ['ticket.changed', 'ticket.urged', 'coordination.called', 'coordination.answered', 'lagged']
 const CALM_MS = 500
 
 export function useCounts() {
