@@ -14,7 +14,7 @@ from datetime import datetime
 
 from callcenter import call_events as ev
 from callcenter.call_state import CALLBACK, IN, OUTBOUND
-from callcenter.types import CALL_ID_PATTERN, CallId, ChannelId, Party
+from callcenter.types import CALL_ID_PATTERN, BadNumber, CallId, ChannelId, Party, national
 
 Fields = Mapping[str, str]
 
@@ -109,10 +109,18 @@ def _newchannel(fields: Fields, call_id: CallId, at: datetime, naming: Naming) -
     party, who = party_of(uniqueid, name, naming)
     if party == Party.CITIZEN:
         inbound = fields.get("Context") == naming.inbound
-        who = fields.get("CallerIDNum", "") if inbound else fields.get("Exten", "")
+        who = _caller(fields.get("CallerIDNum", "")) if inbound else fields.get("Exten", "")
     if not _is_legitimate(uniqueid, call_id, party, fields.get("Context", ""), naming):
         return None
     return ev.LegSeen(call_id, ChannelId(uniqueid), at, name, party, who if who.isascii() and who.isalnum() else "")
+
+
+def _caller(told: str) -> str:
+    """The caller's digits; empty for whoever withholds them: the trunk then says `anonymous` (RFC 3323, 4.1.1.3)."""
+    try:
+        return national(told).digits
+    except BadNumber:
+        return ""
 
 
 def _is_legitimate(uniqueid: str, call_id: CallId, party: Party, context: str, naming: Naming) -> bool:

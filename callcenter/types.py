@@ -25,6 +25,7 @@ RecordingId = NewType("RecordingId", int)
 
 CALL_ID_PATTERN = re.compile(r"[A-Za-z0-9]{1,16}-[0-9]{9,12}\.[0-9]{1,9}")
 NUMBER_PATTERN = re.compile(r"[0-9]{3,20}")
+COUNTRY_CODE = "86"
 
 
 class Party(StrEnum):
@@ -94,6 +95,21 @@ class PhoneNumber:
 
     def __repr__(self) -> str:
         return f"PhoneNumber({self.masked})"
+
+
+def national(told: str) -> PhoneNumber:
+    """A number as this country dials it, without +86, 0086 or 86, so that one person is one number.
+
+    Raises BadNumber for what is no number.
+    """
+    digits = told.strip()
+    plus = digits.startswith(("+", "00"))
+    digits = digits.removeprefix("+").removeprefix("00") if plus else digits
+    bare = digits.removeprefix(COUNTRY_CODE)
+    # 86 is also how some short codes begin: it is the country only before a mobile number or after a +.
+    if bare != digits and (plus or (len(bare) == 11 and bare.startswith("1"))):
+        digits = bare
+    return PhoneNumber(digits)
 
 
 @dataclass(frozen=True, slots=True)

@@ -221,6 +221,7 @@ class _MenuModel(_Strict):
     start_by: dict[Annotated[str, Field(pattern=r"^[A-Z]{1,20}$")], str] = {}
     queue_tried: bool = False
     callback_said: _Name
+    withheld_said: _Name
     queues: dict[_Queue, _QueueModel]
     steps: dict[_Name, _StepModel] = Field(min_length=1, max_length=20)
 
@@ -231,6 +232,7 @@ class _MenuModel(_Strict):
             steps=MappingProxyType({name: step.step() for name, step in self.steps.items()}),
             queues=MappingProxyType({QueueName(name): queue.rules() for name, queue in self.queues.items()}),
             callback_said=self.callback_said,
+            withheld_said=self.withheld_said,
             start_by=MappingProxyType(self.start_by),
             queue_tried=self.queue_tried,
         )

@@ -59,7 +59,10 @@ class ToStep:
 
 @dataclass(frozen=True, slots=True)
 class ToCallback:
-    """A call-back is asked for, confirmed by `Menu.callback_said`, and the call ends."""
+    """A call-back is asked for, confirmed by `Menu.callback_said`, and the call ends.
+
+    Whoever withholds the number hears `Menu.withheld_said` and goes on as silence does: nobody could call them.
+    """
 
     reason: CallbackReason
 
@@ -147,6 +150,7 @@ class Menu:
     steps: Mapping[str, Step]
     queues: Mapping[QueueName, QueueRules]
     callback_said: str
+    withheld_said: str
     start_by: Mapping[str, str] = field(default_factory=dict)
     queue_tried: bool = False
 
@@ -155,14 +159,15 @@ class Menu:
 class MenuContext:
     """What is true when the call comes in. now: aware. is_workday: of the local date of `now`, by the work calendar.
 
-    surge: the emergency flag. recorded: false while there is no room for recordings. full, closed: queues that take
-    nobody at the moment, whatever their hours say.
+    surge: the emergency flag. recorded: false while there is no room for recordings. withheld: the caller's number is
+    not told. full, closed: queues that take nobody at the moment, whatever their hours say.
     """
 
     now: datetime
     is_workday: bool
     surge: bool = False
     recorded: bool = True
+    withheld: bool = False
     full: frozenset[QueueName] = frozenset()
     closed: frozenset[QueueName] = frozenset()
 
@@ -323,6 +328,8 @@ def _go(position: Position, target: Target) -> Move:
             return _to_queue(position, target)
         case ToStep(step):
             return _enter(replace(position, step=step, depth=position.depth + 1))
+        case ToCallback() if position.context.withheld:
+            return _not_called_back(position)
         case ToCallback(reason):
             said = position.menu.callback_said
             return _ended(position, Ended(EndKind.MESSAGE), AskCallback(reason), Say(said), HangUp())
@@ -331,6 +338,14 @@ def _go(position: Position, target: Target) -> Move:
         case Turn.WAIT if position.chosen:
             return _route(position, position.chosen)
     return _ended(position, Ended(EndKind.HANGUP), HangUp())
+
+
+def _not_called_back(position: Position) -> Move:
+    said, silence = position.menu.withheld_said, position.menu.steps[position.step].silence
+    if isinstance(silence, ToCallback):
+        return _ended(position, Ended(EndKind.MESSAGE), Say(said), HangUp())
+    after, acts = _go(position, silence)
+    return after, (Say(said) if after.ended else Play(said, whole=True), *acts)
 
 
 def _to_queue(position: Position, target: ToQueue) -> Move:

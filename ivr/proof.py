@@ -1,12 +1,13 @@
 """The proof that a menu holds: every name exists, every path ends, a person is always near.
 
 PURE. `prove()` first checks the names a menu uses, then walks every path of it with `advance()` itself, in every
-situation that can change a path (emergency or not; the queues open, closed, full, or both).
+situation that can change a path (emergency or not; number shown or withheld; the queues open, closed, full, or both).
 """
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import product
 
 from callcenter.types import QueueName
 from ivr.menu import (
@@ -69,6 +70,7 @@ def targets_of(step: Step) -> Iterator[tuple[str, Target]]:
 def prompts_of(menu: Menu) -> Iterator[tuple[str, str]]:
     """(key, prompt) of every prompt the menu can play."""
     yield "callback_said", menu.callback_said
+    yield "withheld_said", menu.withheld_said
     for name, step in menu.steps.items():
         for part in ("greet", "unrecorded", "surge", "say"):
             yield from ((f"steps.{name}.{part}", prompt) for prompt in getattr(step, part))
@@ -143,11 +145,10 @@ def _beginnings(menu: Menu) -> Iterator[Position]:
 def _situations(menu: Menu) -> Iterator[MenuContext]:
     # Closed by hand stands for closed by the hours: advance() asks both through is_open(). One time of day is
     # enough therefore, unless a queue is closed at that time anyway; then `open` is covered by another queue.
-    for surge in (False, True):
-        for full in (frozenset[QueueName](), frozenset(menu.queues)):
-            for closed in (frozenset[QueueName](), frozenset(menu.queues)):
-                for now in _moments(menu):
-                    yield MenuContext(now, is_workday=True, surge=surge, full=full, closed=closed)
+    none, every = frozenset[QueueName](), frozenset(menu.queues)
+    for surge, withheld, full, closed in product((False, True), (False, True), (none, every), (none, every)):
+        for now in _moments(menu):
+            yield MenuContext(now, is_workday=True, surge=surge, withheld=withheld, full=full, closed=closed)
 
 
 def _moments(menu: Menu) -> Iterator[datetime]:

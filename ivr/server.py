@@ -84,10 +84,11 @@ class IvrServer:
             known_id = call_id(environment.unique_id)
         except BadCallId as wrong:
             raise EnvironmentRefused("agi_uniqueid is no call id; set systemname in asterisk.conf") from wrong
-        said = environment.arguments[0] if environment.arguments else ""
+        said, withheld, *_ = (*environment.arguments, "", "")
         first = environment.script == "ivr"
-        call = IncomingCall(known_id, environment.script, "" if first else said, recorded=not first or said != "no")
-        context = replace(await self._context(call), recorded=call.recorded)
+        status, recorded = ("", said != "no") if first else (said, True)
+        call = IncomingCall(known_id, environment.script, status, recorded, withheld == "yes")
+        context = replace(await self._context(call), recorded=call.recorded, withheld=call.withheld)
         await run_menu(agi, self._menus[environment.script], call, context, self._prompts)
 
     async def _context(self, call: IncomingCall) -> MenuContext:

@@ -37,13 +37,15 @@ from ivr.menu import (
 class IncomingCall:
     """The call a menu is asked for. script: `ivr` or `after-queue`. queue_status: why the queue let it go, or ''.
 
-    recorded: false when there is no room for its recording; the greeting then says so.
+    recorded: false when there is no room for its recording; the greeting then says so. withheld: the caller's number is
+    not told, so that a call-back is not offered to them in vain.
     """
 
     call_id: CallId
     script: str
     queue_status: str = ""
     recorded: bool = True
+    withheld: bool = False
 
 
 ContextFor = Callable[[IncomingCall], Awaitable[MenuContext]]

@@ -1,10 +1,6 @@
-"""PURE: what Kannel's callbacks say, byte for byte: text in the alphabet it names, numbers in one form."""
+"""PURE: what Kannel's callbacks say, byte for byte: text in the alphabet it names."""
 
 from urllib.parse import unquote_to_bytes
-
-from callcenter.types import PhoneNumber
-
-COUNTRY_CODE = "86"
 
 # Kannel's names (%C): UTF-8 after mo-recode, WINDOWS-1252 where it found a Latin text, UTF-16BE left as it came.
 _CODECS = {"utf-8": "utf-8", "utf-16be": "utf-16-be", "ucs-2": "utf-16-be", "windows-1252": "cp1252"}
@@ -30,18 +26,6 @@ def text_of(raw: bytes, charset: str) -> str:
         return raw.decode(_CODECS.get(charset.strip().lower(), "utf-8"))
     except UnicodeDecodeError as error:
         raise BadText(f"not {charset or 'UTF-8'} at byte {error.start} of {len(raw)}") from None
-
-
-def sender_number(told: str) -> PhoneNumber:
-    """The sender as the telephone network shows it too: without +86, 0086 or 86. Raises BadNumber."""
-    digits = told.strip()
-    plus = digits.startswith(("+", "00"))
-    digits = digits.removeprefix("+").removeprefix("00") if plus else digits
-    national = digits.removeprefix(COUNTRY_CODE)
-    # 86 is also how some short codes begin: it is the country only before a mobile number or after a +.
-    if national != digits and (plus or (len(national) == 11 and national.startswith("1"))):
-        digits = national
-    return PhoneNumber(digits)
 
 
 def _plain(value: str) -> bytes:

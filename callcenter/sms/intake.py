@@ -21,12 +21,12 @@ from datetime import UTC, datetime
 from aiohttp import web
 
 from callcenter.sms import service
-from callcenter.sms.charset import BadText, fields, sender_number, text_of
+from callcenter.sms.charset import BadText, fields, text_of
 from callcenter.sms.message import RECEIPTS
 from callcenter.sms.port import KEY_PATTERN
 from callcenter.sms.rate import RateLimit
 from callcenter.sms.submit import Tell, Transaction
-from callcenter.types import BadNumber
+from callcenter.types import BadNumber, national
 
 _log = logging.getLogger(__name__)
 
@@ -145,7 +145,7 @@ def _receipt_of(given: dict[str, bytes]) -> service.Receipt:
 
 
 def _message_of(given: dict[str, bytes]) -> service.InboundSms:
-    sender = sender_number(given.get("from", b"").decode("ascii", "replace"))
+    sender = national(given.get("from", b"").decode("ascii", "replace"))
     if "text" not in given:
         raise _Useless("message without a text")
     body = text_of(given["text"], given.get("charset", b"").decode("ascii", "replace"))

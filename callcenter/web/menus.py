@@ -85,6 +85,7 @@ class OneMenu(Out):
     start_by: dict[str, str]
     queue_tried: bool
     callback_said: MenuPrompt
+    withheld_said: MenuPrompt
     steps: list[MenuStep]
     queues: list[MenuQueue]
 
@@ -105,6 +106,7 @@ class MenuWalk(In):
     at: AwareDatetime | None = None
     surge: bool = False
     recorded: bool = True
+    withheld: bool = False
     full: Queues = ()
     closed: Queues = ()
     reason: Annotated[str, Field(max_length=20)] = ""
@@ -167,6 +169,7 @@ async def try_menu(ctx: Context, body: MenuWalk) -> MenuWalked:
         is_workday=ctx.services.rules.calendar.works(local_day(at)),
         surge=body.surge,
         recorded=body.recorded,
+        withheld=body.withheld,
         full=frozenset(QueueName(one) for one in body.full),
         closed=frozenset(QueueName(one) for one in body.closed),
     )
@@ -240,6 +243,7 @@ def _menu(ctx: Context, script: str, menu: m.Menu) -> OneMenu:
         start_by=dict(menu.start_by),
         queue_tried=menu.queue_tried,
         callback_said=_prompt(ctx, menu.callback_said),
+        withheld_said=_prompt(ctx, menu.withheld_said),
         steps=[_step(ctx, name, step) for name, step in menu.steps.items()],
         queues=[_queue(name, rules, m.is_open(menu, name, now)) for name, rules in menu.queues.items()],
     )

@@ -292,7 +292,8 @@ async def invite(stack: Stack, here: str, caller: str, dialled: str = "12345", m
 @pytest.mark.parametrize(
     "caller",
     [
-        "<sip:anonymous@anonymous.invalid>",
+        "<sip:nobody@anonymous.invalid>",
+        "<sip:anonymous%0aEvent:%20Hangup@anonymous.invalid>",
         "<sip:trunk@127.0.0.2>",
         "<sip:unit@127.0.0.2>",
         "<sip:1380013%0d%0a8000@127.0.0.2>",
@@ -300,11 +301,12 @@ async def invite(stack: Stack, here: str, caller: str, dialled: str = "12345", m
         '"a\\"b" <sip:13800138000@127.0.0.2>',
         "<sip:12@127.0.0.2>",
         "<sip:123456789012345678901@127.0.0.2>",
-        "<sip:+8613800138000@127.0.0.2>",
+        "<sip:++8613800138000@127.0.0.2>",
+        "<sip:1380013+8000@127.0.0.2>",
         "<sip:8001@127.0.0.2>",
     ],
 )
-async def test_the_trunk_takes_callers_of_digits_only(own: Stack, caller: str) -> None:
+async def test_the_trunk_takes_numbers_and_numbers_withheld_only(own: Stack, caller: str) -> None:
     before = await own.asterisk.cli("core show calls")
     assert await invite(own, "127.0.0.2", caller) in (401, 403)
     assert await own.asterisk.cli("core show calls") == before

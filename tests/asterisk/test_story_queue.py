@@ -18,7 +18,7 @@ from callcenter.tables import agent
 from callcenter.types import CallId, IdentityId, Party
 from tests.support.eventually import eventually
 from tests.support.spoken import COMPLAINT, spoken
-from tests.support.story import FIRST, SECOND, Story, story_for_tests
+from tests.support.story import FIRST, SECOND, WITHHELD, Story, story_for_tests
 from tests.support.switchboard import SOON_S
 from ticketing.tables import ticket
 
@@ -158,6 +158,33 @@ async def test_an_abandoned_call_waits_in_the_ledger_until_a_later_call_is_answe
     row = await story.ledger(lost)
     assert (row.state, row.resolved_by) == ("superseded", talk.call_id)
     assert await story.ledger(talk.call_id) is None
+
+
+async def test_who_withholds_the_number_is_answered_like_anybody(story: Story) -> None:
+    await story.on_duty(FIRST)
+    talk = await story.talk(caller=WITHHELD)
+    card = await story.screens.until("call.ringing", talk.call_id)
+    assert (card.audience, card.data["caller"], card.data["earlier_calls"]) == (FIRST, "", 0)
+    async with story.database.transaction() as tx:
+        requester = select(ticket.c.requester).where(ticket.c.call_id == talk.call_id)
+        assert (await tx.execute(requester)).scalar_one() is None
+    talk.citizen.hang_up()
+    call = await story.until_over(talk.call_id)
+    assert [leg.who for leg in call.legs.values() if leg.party == Party.CITIZEN] == [""]
+
+
+async def test_a_lost_call_without_a_number_is_counted_and_nobody_can_call_back(story: Story) -> None:
+    row = await story.ledger(await abandoned(story, WITHHELD))
+    assert (row.caller, row.state) == (None, "no_number")
+
+
+async def test_one_person_is_one_number_with_and_without_the_country(story: Story) -> None:
+    lost = await abandoned(story, "+8613712340009")
+    await story.on_duty(FIRST)
+    talk = await story.talk(caller="13712340009")
+    card = await story.screens.until("call.ringing", talk.call_id)
+    assert (card.data["caller"], card.data["earlier_calls"]) == ("137****0009", 1)
+    assert (await story.ledger(lost)).state == "superseded"
 
 
 async def test_a_call_back_reaches_the_citizen_settles_the_row_and_opens_a_draft(story: Story) -> None:

@@ -45,6 +45,7 @@ SHORT = Menu(
     steps={"ask": Step(say=("short",), silence=Turn.HANG_UP, keys={"0": ToQueue(QueueName("hotline"))}, wait_s=0.1)},
     queues={QueueName("hotline"): QueueRules()},
     callback_said="short",
+    withheld_said="short",
     queue_tried=True,
 )
 

@@ -183,6 +183,12 @@ async def test_a_caller_is_played_through_the_menu_by_keyboard(desk: Chromium, o
     await box.focus()
     await page.keyboard.press("Enter")
     await expect(box).to_have_attribute("aria-pressed", "true")
+    await page.get_by_text("来电不显示号码", exact=True).click()
+    await page.get_by_role("button", name="重拨").click()
+    for key in "71":
+        await page.get_by_role("button", name=f"按 {key}").click()
+    await expect(heard).to_contain_text("没有显示号码，我们无法给您回电")
+    await expect(page.get_by_role("status")).to_contain_text("进入队列：热线 hotline")
 
 
 async def test_a_draft_of_a_message_is_checked_and_a_held_job_tried_again(desk: Chromium, office: Web) -> None:

@@ -31,7 +31,7 @@ from callcenter.stack.phone_call import PhoneCall
 from callcenter.stack.phone_sound import RATE_HZ, Sound, Voice, tone
 from callcenter.stack.stack import Options
 from callcenter.tables import agent_event, call_event
-from callcenter.types import Actor, AgentId, CallId, Role
+from callcenter.types import Actor, AgentId, CallId, Role, national
 from callcenter.vault import Vault
 from config.menu_loader import load_menus
 from tests.support.eventually import eventually
@@ -40,6 +40,8 @@ from tests.support.switchboard import SOON_S, hold_tone
 
 FIRST, SECOND, BOSS = AgentId("8001"), AgentId("8002"), AgentId("8009")
 TESTER = Actor("user", "tester", frozenset({Role.AGENT, Role.SUPERVISOR}))
+WITHHELD = "anonymous"
+"""What the trunk says of a caller who withholds the number (RFC 3323)."""
 PARTS = ("listen", "ivr", "speech", "work", "serve")
 RING_S = 2
 """How long the queue rings one agent here; 15 s in production."""
@@ -186,13 +188,14 @@ class Story:
         return phone, await self.call_of(number, began)
 
     async def call_of(self, number: str, since: datetime) -> CallId:
-        """The call of that number, once it is on record."""
-        masked = number[:3] + "****" + number[-4:]
+        """The call of that number, or of nobody knows whom, once it is on record."""
+        masked = None if number == WITHHELD else national(number).masked
         found: list[CallId] = []
 
         async def known() -> bool:
             query = (
-                "SELECT c.id FROM call c JOIN identity i ON i.id = c.caller WHERE i.masked = :m AND c.started_at >= :s"
+                "SELECT c.id FROM call c LEFT JOIN identity i ON i.id = c.caller"
+                " WHERE i.masked IS NOT DISTINCT FROM CAST(:m AS text) AND c.started_at >= :s"
             )
             async with self.database.transaction() as tx:
                 found.extend((await tx.execute(text(query), {"m": masked, "s": since})).scalars())

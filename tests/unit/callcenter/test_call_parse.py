@@ -141,6 +141,25 @@ def test_the_tap_is_no_supervisor_who_listens() -> None:
     assert isinstance(parse_ami("ChanSpyStart", {**told, **boss}, AT, NAMING), ev.SpyStarted)
 
 
+@pytest.mark.parametrize(
+    ("told", "caller"),
+    [
+        ("13800138000", "13800138000"),
+        ("+8613800138000", "13800138000"),
+        ("anonymous", ""),
+        ("", ""),
+        ("<unknown>", ""),
+        ("8001x", ""),
+    ],
+)
+def test_a_caller_is_a_number_or_nobody(told: str, caller: str) -> None:
+    fields = {"Uniqueid": ID, "Linkedid": ID, "Channel": "PJSIP/trunk-00000001", "Context": "from-trunk"}
+    seen = parse_ami("Newchannel", {**fields, "CallerIDNum": told}, AT, NAMING)
+    assert seen == ev.LegSeen(ID, CITIZEN, AT, "PJSIP/trunk-00000001", Party.CITIZEN, caller)
+    logged = parse_cel(row("CHAN_START", cid_num=told), NAMING)
+    assert logged == seen
+
+
 HELD = b"""\
 Event: Hold
 Privilege: call,all

@@ -6,8 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from callcenter.sms.charset import BadText, fields, sender_number, text_of
-from callcenter.types import BadNumber
+from callcenter.sms.charset import BadText, fields, text_of
 
 
 @given(st.dictionaries(st.text("abcdefgh", min_size=1), st.binary()))
@@ -44,26 +43,3 @@ def test_a_text_is_read_in_its_alphabet(raw: bytes, charset: str, text: str) -> 
 def test_a_text_that_is_not_in_its_alphabet_is_told(raw: bytes, charset: str) -> None:
     with pytest.raises(BadText, match="not"):
         text_of(raw, charset)
-
-
-@pytest.mark.parametrize(
-    ("told", "digits"),
-    [
-        ("13800138000", "13800138000"),
-        ("+8613800138000", "13800138000"),
-        ("8613800138000", "13800138000"),
-        ("008613800138000", "13800138000"),
-        ("+85291234567", "85291234567"),
-        ("861234", "861234"),
-        ("10086", "10086"),
-        (" 13800138000 ", "13800138000"),
-    ],
-)
-def test_one_person_is_one_number(told: str, digits: str) -> None:
-    assert sender_number(told).digits == digits
-
-
-@pytest.mark.parametrize("told", ["", "CMCC", "+", "12", "1380013800x", "1" * 21])
-def test_a_sender_that_is_no_number_is_refused(told: str) -> None:
-    with pytest.raises(BadNumber):
-        sender_number(told)

@@ -131,6 +131,25 @@ def test_keys_after_the_queue(reason: str, words: list[str], asked: str | None) 
 
 
 @pytest.mark.parametrize(
+    ("menu", "context", "words", "outcome", "heard"),
+    [
+        (MAIN, FULL, ["3", "1"], queue("hotline", "投诉"), [Say("number-withheld")]),
+        (MAIN, HOLIDAY, ["7", "1"], queue("hotline"), [Say("number-withheld")]),
+        (MAIN, SURGE, ["*"], queue("hotline"), [Say("number-withheld")]),
+        (AFTER, USUAL, ["1"], MESSAGE, [Say("number-withheld"), Say("call-again")]),
+        (AFTER, USUAL, ["timeout"], MESSAGE, [Say("call-again")]),
+    ],
+)
+def test_nobody_is_promised_a_call_to_a_number_that_is_not_told(
+    menu: Menu, context: MenuContext, words: list[str], outcome: Ended, heard: list[Say]
+) -> None:
+    position, acts = walk(menu, replace(context, withheld=True), words)
+    assert position.ended == outcome
+    assert not [act for act in acts if isinstance(act, AskCallback)]
+    assert [act for act in acts if isinstance(act, Say)] == heard
+
+
+@pytest.mark.parametrize(
     ("now", "is_workday", "is_open"),
     [
         (MONDAY_MORNING, True, True),

@@ -50,6 +50,7 @@ def menu(
     start_by: dict[str, str] | None = None,
     queues: dict[QueueName, QueueRules] | None = None,
     callback_said: str = "done",
+    withheld_said: str = "done",
     queue_tried: bool = False,
 ) -> Menu:
     return Menu(
@@ -58,6 +59,7 @@ def menu(
         steps=steps or {"a": step(zero=AGENT)},
         queues=queues or {HOTLINE: QueueRules()},
         callback_said=callback_said,
+        withheld_said=withheld_said,
         start_by=start_by or {},
         queue_tried=queue_tried,
     )
@@ -77,6 +79,7 @@ def test_shipped_menus_hold() -> None:
         (menu({"a": step(zero=ToStep("b"))}), "steps.a.keys.0", "no step 'b'"),
         (menu({"a": step(zero=ToQueue(DESK))}), "steps.a.keys.0", "'desk' is not under queues"),
         (menu(callback_said="nope"), "callback_said", "no text"),
+        (menu(withheld_said="nope"), "withheld_said", "no text"),
         (menu({"a": step(zero=AGENT, one=ToMessage("nope"))}), "steps.a.keys.1", "no text"),
         (menu({"a": replace(step(zero=AGENT), wrong="nope")}), "steps.a.wrong", "no text"),
         (menu({"a": replace(step(zero=AGENT), greet=("nope",))}), "steps.a.greet", "no text"),
@@ -177,6 +180,7 @@ MENUS = st.builds(
         st.booleans(),
     ),
     callback_said=st.just("done"),
+    withheld_said=st.just("done"),
 )
 ANY_TARGET = st.one_of(ENDS, st.sampled_from([TO_DESK, TO_B, ToStep("a"), Turn.WAIT, ToMessage("nope")]))
 ANY_STEP = st.builds(
@@ -196,6 +200,7 @@ ANY_MENU = st.builds(
     steps=st.dictionaries(st.sampled_from("abc"), ANY_STEP),
     queues=st.dictionaries(st.sampled_from([HOTLINE, DESK]), ANY_RULES),
     callback_said=st.just("done"),
+    withheld_said=st.just("done"),
     queue_tried=st.booleans(),
 )
 QUEUE_SETS = st.frozensets(st.sampled_from([HOTLINE, DESK]))
@@ -204,6 +209,7 @@ CONTEXTS = st.builds(
     now=st.datetimes(timezones=st.just(UTC)),
     is_workday=st.booleans(),
     surge=st.booleans(),
+    withheld=st.booleans(),
     full=QUEUE_SETS,
     closed=QUEUE_SETS,
 )

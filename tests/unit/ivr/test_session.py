@@ -127,6 +127,13 @@ async def test_after_the_queue_a_call_back_is_offered(
     assert one.of("MenuEnded")[0]["Outcome"] == "message"
 
 
+async def test_who_withholds_the_number_is_not_promised_a_call(prompts_dir: Path) -> None:
+    head = environment("after-queue", arguments=["FULL", "yes"])
+    one = await heard(prompts_dir, USUAL, Caller(["1"]), head)
+    assert one.of("CallbackAsked") == []
+    assert one.prompts == ["full-after-queue", "number-withheld", "call-again"]
+
+
 async def test_key_pressed_in_the_notice_counts_and_the_notice_is_heard_to_its_end(prompts_dir: Path) -> None:
     one = await heard(prompts_dir, USUAL, Caller(during={"greeting": "0"}))
     assert one.played == [("greeting", DIGITS, 0), ("greeting", "", SAMPLES // 2)]
