@@ -58,7 +58,7 @@ async def _linked(told: Told, fact: facts.TicketRegistered) -> None:
     for topic, units in told_at_once(ticket, rules) if rules is not None else ():
         known = await units_store.load(told.tx, units)
         for unit in (one.unit for one in known.values() if one.unit.active):
-            body = f"接诉即办:工单{ticket.id}涉及{topic},请做好联动准备。"
+            body = f"接诉即办：工单{ticket.id}涉及{topic}，请做好联动准备。"
             key = f"linkage:{ticket.id}:{unit.id}"
             person = _contact(unit)
             await _notice(told, unit, "linkage", key, body, ticket.id, person)
@@ -73,7 +73,7 @@ async def _duty_person(told: Told, fact: DutyPersonNeeded) -> None:
     planned = next((Person(one.name, Post.DUTY, one.phone) for one in shifts), None)
     person = planned or kept.unit.on_duty or _contact(kept.unit)
     what = "突发类工单" if fact.urgent else "工单"
-    body = f"非工作时间派来{what}{fact.ticket_id},请值班人员登录系统签收处置。"
+    body = f"非工作时间派来{what}{fact.ticket_id}，请值班人员登录系统签收处置。"
     key = f"off-hours:{fact.ticket_id}:{fact.round}:{fact.unit}"
     await _notice(told, kept.unit, "off_hours", key, body, fact.ticket_id, person)
 
@@ -81,7 +81,7 @@ async def _duty_person(told: Told, fact: DutyPersonNeeded) -> None:
 async def _silent(told: Told, fact: AssistSilent) -> None:
     kept = (await units_store.load(told.tx, [fact.unit])).get(fact.unit)
     if kept is not None:
-        body = f"工单{fact.ticket_id}的协办意见已经逾期,请立即反馈主办单位。"
+        body = f"工单{fact.ticket_id}的协办意见已经逾期，请立即反馈主办单位。"
         key = f"opinion:{fact.ticket_id}:{fact.round}:{fact.unit}"
         await _notice(told, kept.unit, "opinion_overdue", key, body, fact.ticket_id, None)
 
@@ -90,8 +90,8 @@ async def filing_due(told: Told, due: FilingDue) -> None:
     """The unit is reminded to file a change of people; afterwards it is told that this is overdue. Source: LS-016."""
     kept = await units_store.one(told.tx, due.unit)
     by = due.due_at.astimezone(SHANGHAI).strftime("%Y年%m月%d日")
-    state = "已经逾期,请立即报备" if due.overdue else f"请于{by}前报备"
-    body = f"贵单位{POST_NAMES[due.post]}变动({due.what})尚未备案,{state}。"
+    state = "已经逾期，请立即报备" if due.overdue else f"请于{by}前报备"
+    body = f"贵单位{POST_NAMES[due.post]}变动（{due.what}）尚未备案，{state}。"
     kind = "filing_overdue" if due.overdue else "filing_due"
     key = f"{kind}:{due.unit}:{due.post}:{due.due_at:%Y%m%d%H%M%S}"
     await _notice(told, kept.unit, kind, key, body, None, None)

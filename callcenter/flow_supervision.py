@@ -101,7 +101,7 @@ async def _end(told: Told, fact: facts.TicketClosed | facts.ReturnGranted) -> tu
         return ()
     left = fact.unit if isinstance(fact, facts.ReturnGranted) else None
     over = await supervision_lists.open_triggers(told.tx, ticket, left)
-    why = "工单已退回,原承办单位的督办结束" if left else "工单已办结,督办结束"
+    why = "工单已退回，原承办单位的督办结束" if left else "工单已办结，督办结束"
     made: list[Fact] = []
     for code in over:
         ended = EndSupervision(code, why, solved=left is None)
@@ -141,11 +141,11 @@ def _body(fact: DeadlineNear | CardIssued | SupervisionOpened) -> str:
     match fact:
         case DeadlineNear():
             by = fact.due_at.astimezone(SHANGHAI).strftime("%m月%d日%H时%M分")
-            return f"【12345热线】工单{fact.ticket_id}须在{by}前办理,请登录系统处理。"
+            return f"【12345热线】工单{fact.ticket_id}须在{by}前办理，请登录系统处理。"
         case CardIssued():
-            return f"【12345热线】工单{fact.ticket_id}已对贵单位{CARD_NAMES[fact.level]},请登录系统处理。"
+            return f"【12345热线】工单{fact.ticket_id}已对贵单位{CARD_NAMES[fact.level]}，请登录系统处理。"
         case SupervisionOpened():
-            return f"【12345热线】工单{fact.ticket_id}已列入督办,请登录系统反馈办理情况。"
+            return f"【12345热线】工单{fact.ticket_id}已列入督办，请登录系统反馈办理情况。"
 
 
 async def _mobile(tx: AsyncConnection, unit: UnitId) -> PhoneNumber | None:

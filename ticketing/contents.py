@@ -25,7 +25,7 @@ def reply_is_complete(ticket: Ticket, detail: Reply, context: Context) -> None:
         groups = kind.one_of if ticket.request_type in kind.types else ()
         if groups and not any(all(_filled(contents, name, hour) for name in group) for group in groups):
             ways = ";或".join("和".join(REPLY_FIELD_NAMES[name] for name in group) for group in groups)
-            raise GuardFailed.by(f"{ticket.request_type}类事项的回复须填写:{ways}。", kind.basis)
+            raise GuardFailed.by(f"{ticket.request_type}类事项的回复须填写：{ways}。", kind.basis)
 
 
 def times_are_past(ticket: Ticket, detail: Reply, context: Context) -> None:
@@ -42,7 +42,7 @@ def times_are_past(ticket: Ticket, detail: Reply, context: Context) -> None:
 
 def _refuse(missing: list[str], basis: Basis) -> None:
     if missing:
-        raise GuardFailed.by(f"回复还缺:{'、'.join(missing)}。请补全后提交。", basis)
+        raise GuardFailed.by(f"回复还缺：{'、'.join(missing)}。请补全后提交。", basis)
 
 
 def _filled(contents: Contents, name: str, hour: bool) -> bool:

@@ -70,7 +70,7 @@ def _reject(ticket: Ticket, detail: Reject, context: Context) -> Ticket:
 
 
 def _refer(ticket: Ticket, detail: Refer, context: Context) -> Ticket:
-    return replace(ticket, result=f"{detail.target}:{detail.text}", closed_at=context.now)
+    return replace(ticket, result=f"{detail.target}：{detail.text}", closed_at=context.now)
 
 
 def _dispatch(ticket: Ticket, detail: Dispatch, context: Context) -> Ticket:

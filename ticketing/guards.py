@@ -58,7 +58,7 @@ def readable(_: Ticket, detail: object, __: Context) -> None:
         if "\x00" in text or not _encodable(text):
             raise GuardFailed("文字中有无法保存的字符。请删去乱码后重新提交。")
         if len(text) > MAX_TEXT:
-            raise GuardFailed(f"文字太长:最多{MAX_TEXT}字,现有{len(text)}字。请精简,或作为附件上传。")
+            raise GuardFailed(f"文字太长：最多{MAX_TEXT}字，现有{len(text)}字。请精简，或作为附件上传。")
 
 
 def _encodable(text: str) -> bool:
@@ -80,9 +80,9 @@ def fields_known(_: Ticket, detail: Edit | Register, context: Context) -> None:
     }
     for name, known in lists.items():
         if given.get(name) and not known:
-            raise GuardFailed(f"本地规定没有「{FIELD_NAMES[name]}」这一项,请不要填写。")
+            raise GuardFailed(f"本地规定没有「{FIELD_NAMES[name]}」这一项，请不要填写。")
         if given.get(name) and given[name] not in known:
-            raise GuardFailed(f"{FIELD_NAMES[name]}「{given[name]}」不在本地规定之内,请从{'、'.join(known)}中选择。")
+            raise GuardFailed(f"{FIELD_NAMES[name]}「{given[name]}」不在本地规定之内，请从{'、'.join(known)}中选择。")
     for name in SHORT_FIELDS & given.keys():
         if len(str(given[name])) > MAX_SHORT:
             raise GuardFailed(f"{FIELD_NAMES[name]}最多{MAX_SHORT}字。请把细节写进诉求内容。")
@@ -97,7 +97,7 @@ def edit_fits_state(ticket: Ticket, detail: Edit, _: Context) -> None:
         raise GuardFailed("工单登记后再修改须写明理由。")
     fixed = sorted(FIELD_NAMES[name] for name in given.keys() & CLASSIFYING)
     if fixed and ticket.state not in ON_THE_DESK:
-        raise GuardFailed(f"已派单的工单不能再改{'、'.join(fixed)}:办理时限已按它起算。请走退单或重新交办。")
+        raise GuardFailed(f"已派单的工单不能再改{'、'.join(fixed)}：办理时限已按它起算。请走退单或重新交办。")
 
 
 def registrable(ticket: Ticket, detail: Register, context: Context) -> None:
@@ -109,7 +109,7 @@ def registrable(ticket: Ticket, detail: Register, context: Context) -> None:
         if not str(given.get(name, getattr(ticket, name))).strip()
     ]
     if missing:
-        raise GuardFailed(f"登记前还缺:{'、'.join(missing)}。请补全。")
+        raise GuardFailed(f"登记前还缺：{'、'.join(missing)}。请补全。")
 
 
 def named(ticket: Ticket, detail: Register, context: Context) -> None:
@@ -123,7 +123,7 @@ def named(ticket: Ticket, detail: Register, context: Context) -> None:
     missing = [FIELD_NAMES[name] for name in rules.fields if not given.get(name, getattr(ticket, name))]
     if missing:
         raise GuardFailed.by(
-            f"须实名登记,还缺:{'、'.join(missing)}。诉求人要求保密的,请勾选「诉求人信息保密」。", rules.basis
+            f"须实名登记，还缺：{'、'.join(missing)}。诉求人要求保密的，请勾选「诉求人信息保密」。", rules.basis
         )
 
 
@@ -135,7 +135,9 @@ def intake_open(_: Ticket, detail: Register, context: Context) -> None:
     upstream = context.policy.upstream
     from_above = context.actor.kind == "unit_platform"
     if not upstream.public_intake and not from_above and not detail.intake_exception.strip():
-        raise GuardFailed.by("本平台原则上不直接受理诉求,只承办上级转派的工单。确需登记的,请写明理由。", upstream.basis)
+        raise GuardFailed.by(
+            "本平台原则上不直接受理诉求，只承办上级转派的工单。确需登记的，请写明理由。", upstream.basis
+        )
 
 
 def answer_grounded(_: Ticket, detail: Answer, __: Context) -> None:
@@ -151,12 +153,12 @@ def rejection_reasoned(_: Ticket, detail: Reject, context: Context) -> None:
     reason = context.policy.reject_reason(detail.code)
     if reason is None:
         known = "、".join(f"{r.code}({r.label})" for r in context.policy.rejects)
-        raise GuardFailed(f"没有「{detail.code}」这种不予受理情形。可选:{known}。")
+        raise GuardFailed(f"没有「{detail.code}」这种不予受理情形。可选：{known}。")
     if not detail.text.strip():
-        raise GuardFailed.by(f"以「{reason.label}」不予受理,须写明告知诉求人的内容。", reason.basis)
+        raise GuardFailed.by(f"以「{reason.label}」不予受理，须写明告知诉求人的内容。", reason.basis)
     missing = [name for need, name in NEED_NAMES.items() if need in reason.needs and not getattr(detail, need)]
     if missing:
-        raise GuardFailed.by(f"以「{reason.label}」不予受理,还须填写:{'、'.join(missing)}。", reason.basis)
+        raise GuardFailed.by(f"以「{reason.label}」不予受理，还须填写：{'、'.join(missing)}。", reason.basis)
 
 
 def referral_named(_: Ticket, detail: Refer, __: Context) -> None:
@@ -165,7 +167,7 @@ def referral_named(_: Ticket, detail: Refer, __: Context) -> None:
     Source: MC-015; putting through and three-party calls are callcenter.control's.
     """
     if not detail.target.strip() or not detail.text.strip():
-        raise GuardFailed("引导转接须写明转向哪里,以及告知诉求人的内容。")
+        raise GuardFailed("引导转接须写明转向哪里，以及告知诉求人的内容。")
 
 
 def reason_given(_: Ticket, detail: object, __: Context) -> None:
@@ -188,7 +190,7 @@ def unit_told_by_phone(ticket: Ticket, detail: Dispatch, context: Context) -> No
         return
     if notice is None or not notice.person.strip():
         raise GuardFailed.by(
-            "突发类工单须第一时间电话通知承办单位。请先打电话,并填写通知时间和接听人。", context.policy.urgent.basis
+            "突发类工单须第一时间电话通知承办单位。请先打电话，并填写通知时间和接听人。", context.policy.urgent.basis
         )
     if is_late(context.now, notice.at):
         raise GuardFailed.by("电话通知时间晚于现在。请核对后重新填写。", context.policy.urgent.basis)
@@ -200,12 +202,12 @@ def statute_cited(_: Ticket, detail: Dispatch, context: Context) -> None:
     if other is None:
         return
     if other.period.clock not in LENGTHS:
-        raise GuardFailed.by("另有法定时限的,须以工作日、小时、分钟或天计算。", rules.statutory_basis)
+        raise GuardFailed.by("另有法定时限的，须以工作日、小时、分钟或天计算。", rules.statutory_basis)
     said = {StatutoryNeed.LEGAL_BASIS: other.legal_basis, StatutoryNeed.APPROVER: other.approver}
     empty = [need for need, text in said.items() if not text.strip()]
     missing = [STATUTORY_NEEDS[need] for need in empty if need in rules.statutory_needs]
     if missing:
-        raise GuardFailed.by(f"另有法定时限的,须填写{'和'.join(missing)}。", rules.statutory_basis)
+        raise GuardFailed.by(f"另有法定时限的，须填写{'和'.join(missing)}。", rules.statutory_basis)
 
 
 def choice_fits(ticket: Ticket, detail: Dispatch, context: Context) -> None:
@@ -214,7 +216,7 @@ def choice_fits(ticket: Ticket, detail: Dispatch, context: Context) -> None:
         return
     policy = context.policy
     if detail.statutory is not None:
-        raise GuardFailed.by("另有法定时限的,不能再自选办理时限。请去掉其中一项。", policy.handle.statutory_basis)
+        raise GuardFailed.by("另有法定时限的，不能再自选办理时限。请去掉其中一项。", policy.handle.statutory_basis)
     try:
         choose(handle_limit(policy, ticket.case, context.now, context.calendar), detail.chosen)
     except BadChoice as bad:
@@ -224,23 +226,23 @@ def choice_fits(ticket: Ticket, detail: Dispatch, context: Context) -> None:
 def assist_is_new(ticket: Ticket, detail: AddAssist, context: Context) -> None:
     taken = (ticket.lead_unit, ticket.authority, *ticket.assist_units)
     if not detail.unit.strip() or detail.unit in taken:
-        raise GuardFailed.by("该单位已经是本工单的主办、协办或主管单位,或没有填写单位。", context.policy.lead.basis)
+        raise GuardFailed.by("该单位已经是本工单的主办、协办或主管单位，或没有填写单位。", context.policy.lead.basis)
 
 
 def no_request_open(ticket: Ticket, _: object, __: Context) -> None:
     if ticket.return_open:
-        raise GuardFailed("退单申请正在审核,不能回复。请等待审核结果。")
+        raise GuardFailed("退单申请正在审核，不能回复。请等待审核结果。")
 
 
 def survey_not_begun(ticket: Ticket, _: BeginSurvey, __: Context) -> None:
     if ticket.rating is not None:
-        raise GuardFailed("本轮已经有评价,不能再次回访。")
+        raise GuardFailed("本轮已经有评价，不能再次回访。")
 
 
 def delivery_is_past(ticket: Ticket, detail: SurveyDelivered, context: Context) -> None:
     """A delivery lies between the reply and now, and is noted once, while a rating is still waited for."""
     if ticket.rating is not None:
-        raise GuardFailed("本轮评价已经记录,不再等待回访短信的答复。")
+        raise GuardFailed("本轮评价已经记录，不再等待回访短信的答复。")
     if ticket.due(DeadlineKind.SURVEY) is not None:
         raise GuardFailed("回访短信的送达时间已经记录。")
     if is_late(context.now, detail.at) or (ticket.replied_at and is_late(detail.at, ticket.replied_at)):
@@ -254,7 +256,7 @@ def rating_counts(ticket: Ticket, detail: Rate, context: Context) -> None:
     """
     rules = context.policy.survey
     if ticket.rating is not None:
-        raise GuardFailed("本轮评价已经记录,不能更改。")
+        raise GuardFailed("本轮评价已经记录，不能更改。")
     if detail.rating not in rules.levels:
         raise GuardFailed(f"评价只能是{'、'.join(rules.levels)}。")
     if detail.source is not RatingSource.DEFAULT:
@@ -262,10 +264,10 @@ def rating_counts(ticket: Ticket, detail: Rate, context: Context) -> None:
     if detail.rating != rules.no_reply:
         raise GuardFailed.by("未回复时只能按规定的默认评价记录。", rules.no_reply_basis)
     if detail.delivered_at is None:
-        raise GuardFailed.by("回访短信没有送达,不能按未回复处理。请人工回访。", rules.undelivered_basis)
+        raise GuardFailed.by("回访短信没有送达，不能按未回复处理。请人工回访。", rules.undelivered_basis)
     expires = due_at(detail.delivered_at, rules.window, context.calendar, context.policy.workdays)
     if context.now < expires:
-        raise GuardFailed.by("回访期限未满,不能按未回复处理。", rules.no_reply_basis)
+        raise GuardFailed.by("回访期限未满，不能按未回复处理。", rules.no_reply_basis)
 
 
 def rater_is_fit(_: Ticket, detail: Rate, context: Context) -> None:
@@ -275,4 +277,4 @@ def rater_is_fit(_: Ticket, detail: Rate, context: Context) -> None:
         # The platform above says whose word it hands down: the citizen's, silence, or a call of its own people.
         return
     if by_person != (detail.source is RatingSource.MANUAL):
-        raise GuardFailed("评价只能由诉求人本人回复,或由回访人员据人工回访结果填写。")
+        raise GuardFailed("评价只能由诉求人本人回复，或由回访人员据人工回访结果填写。")

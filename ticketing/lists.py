@@ -38,7 +38,7 @@ class OnlyNewest(GuardFailed):
     """Tickets found by words come in one order."""
 
     def __init__(self) -> None:
-        super().__init__("按文字检索的结果只能按新旧排列。请去掉检索词,或改用最新在前。")
+        super().__init__("按文字检索的结果只能按新旧排列。请去掉检索词，或改用最新在前。")
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,7 @@ class NotNow(Refused):
     def __init__(self, state: State, event: Event, allowed: tuple[Event, ...]) -> None:
         self.state, self.event = state, event
         can = "、".join(EVENT_NAMES[other] for other in allowed) or "不能再做任何操作"
-        super().__init__(f"工单处于「{STATE_NAMES[state]}」,不能「{EVENT_NAMES[event]}」;现在可以:{can}。")
+        super().__init__(f"工单处于「{STATE_NAMES[state]}」，不能「{EVENT_NAMES[event]}」；现在可以：{can}。")
 
 
 class NotYours(Refused):
@@ -46,7 +46,7 @@ class StaleTicket(Refused):
 
     def __init__(self, expected: int, actual: int) -> None:
         self.expected, self.actual = expected, actual
-        super().__init__("工单刚刚被他人修改,本次操作没有保存。请刷新后再操作。")
+        super().__init__("工单刚刚被他人修改，本次操作没有保存。请刷新后再操作。")
 
 
 class TicketNotFound(Refused):

@@ -248,7 +248,7 @@ async def _replied(
     follow = context.policy.follow
     if follow is None or follow.unit_asks is None or after.confidential:
         return ()
-    why, due = "请回访诉求人对办理结果的意见,并记录回访情况", by(follow.unit_asks, context)
+    why, due = "请回访诉求人对办理结果的意见，并记录回访情况", by(follow.unit_asks, context)
     return await add_task(tx, after, "unit_follow_up", due, context, why, unit=after.lead_unit)
 
 
@@ -286,7 +286,7 @@ async def assists_heard(tx: AsyncConnection, ticket: Ticket, detail: AnyDetail, 
     if silent:
         names = "、".join(silent)
         raise GuardFailed.by(
-            f"协办单位{names}尚未反馈办理意见,期限也未到。请汇总其意见后统一回复。", context.policy.lead.basis
+            f"协办单位{names}尚未反馈办理意见，期限也未到。请汇总其意见后统一回复。", context.policy.lead.basis
         )
 
 
@@ -316,14 +316,14 @@ async def _rated(tx: AsyncConnection, _: Ticket, after: Ticket, detail: Rate, co
     """An unsatisfied citizen is called and the result reviewed (LS-067); any other rating ends open calls."""
     rules = context.policy.survey
     await surveys.note_rating(tx, after, detail.comment, context.now)
-    await end_tasks(tx, after, context, ("read_reply", "manual_call"), f"评价:{detail.rating}")
+    await end_tasks(tx, after, context, ("read_reply", "manual_call"), f"评价：{detail.rating}")
     if detail.rating in rules.closing:
         return ()
     told: tuple[Fact, ...] = ()
     if detail.source is not RatingSource.MANUAL:
-        why = f"诉求人评价{detail.rating},请回访了解原因"
+        why = f"诉求人评价{detail.rating}，请回访了解原因"
         told += await add_task(tx, after, "manual_call", by(rules.manual_call, context), context, why)
-    why = f"诉求人评价{detail.rating},请审核办理结果"
+    why = f"诉求人评价{detail.rating}，请审核办理结果"
     return told + await add_task(tx, after, "review", by(rules.review, context), context, why)
 
 

@@ -201,7 +201,7 @@ async def deadline_passed(tx: AsyncConnection, fact: facts.DeadlinePassed, *, no
     if fact.kind is not DeadlineKind.HANDLE or asked is None or ticket.lead_unit is None:
         return Outcome(ticket, ())
     context = Context(BY_ITSELF, policy, rules.calendar, now)
-    why = "逾期未办结,请书面说明情况和理由"
+    why = "逾期未办结，请书面说明情况和理由"
     due = records.by(asked, context)
     return Outcome(
         ticket, await records.add_task(tx, ticket, "explain_overdue", due, context, why, unit=ticket.lead_unit)

@@ -20,7 +20,7 @@ KIND_NAMES = {
     "manual_call": "人工回访",
     "read_reply": "人工判读短信",
     "explain_overdue": "逾期情况说明",
-    "supplement": "诉求人补充逾期,请决定如何办理",
+    "supplement": "诉求人补充逾期，请决定如何办理",
     "unit_follow_up": "承办单位回访诉求人",
     "recheck": "复核",
     "look_back": "回头看",
@@ -103,7 +103,7 @@ async def finish(tx: AsyncConnection, task_id: int, outcome: str, *, actor: Acto
     if row.state != "open":
         raise TaskDone
     if row.kind in ENDED_BY:
-        raise GuardFailed(f"「{KIND_NAMES[row.kind]}」不能单独勾销:请在工单上{ENDED_BY[row.kind]},任务随之完成。")
+        raise GuardFailed(f"「{KIND_NAMES[row.kind]}」不能单独勾销：请在工单上{ENDED_BY[row.kind]}，任务随之完成。")
     if row.unit is not None and scope is None:
         raise NotYours("这项说明须由承办单位填写。请提醒该单位办理。")
     if not outcome.strip():

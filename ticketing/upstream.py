@@ -42,7 +42,7 @@ class Contradicted(Refused):
     """The platform said something else under the same key before."""
 
     def __init__(self, what: str) -> None:
-        super().__init__(f"编号「{what}」已经收到过,内容与这次不同。重复提交须与原来一致;有新内容请用新的编号。")
+        super().__init__(f"编号「{what}」已经收到过，内容与这次不同。重复提交须与原来一致；有新内容请用新的编号。")
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,11 +91,11 @@ async def receive(tx: AsyncConnection, handed: Handed, *, actor: Actor, now: dat
         return await _repeated(tx, known, handed)
     exchange = rules.at(now).exchange
     if exchange is None:
-        raise GuardFailed("本地规定没有上级平台转派的来源,不能接收转派工单。")
+        raise GuardFailed("本地规定没有上级平台转派的来源，不能接收转派工单。")
     if handed.source not in exchange.sources:
         listed = "、".join(sorted(exchange.sources))
         raise GuardFailed.by(
-            f"来源「{handed.source}」不是上级平台转派的来源。可用的来源:{listed}。", exchange.sources_basis
+            f"来源「{handed.source}」不是上级平台转派的来源。可用的来源：{listed}。", exchange.sources_basis
         )
     opened = await service.open_draft(
         tx,
@@ -281,7 +281,7 @@ async def decide_extension(
         return Outcome(ticket, ())
     state = (await tx.execute(select(table.c.state).where(table.c.id == extension_id))).scalar_one()
     if state != "requested":
-        raise GuardFailed("这项延期申请已经结束,不能再作决定。")
-    why = f"{decision.by}:{decision.reason}".strip(":")
+        raise GuardFailed("这项延期申请已经结束，不能再作决定。")
+    why = f"{decision.by}：{decision.reason}".strip("：")
     detail = RefuseExtension(why) if decision.amount is None else GrantExtension(decision.amount, why)
     return await service.step(tx, ticket, detail, actor=actor, now=now, rules=rules)

@@ -39,14 +39,14 @@ async def ticket_for(tx: AsyncConnection, ticket_id: TicketId, actor: Actor, *, 
     """The ticket, if this person may see it and it still takes files. Raises TicketNotFound, GuardFailed."""
     ticket = await store.load(tx, ticket_id, lock=lock, unit=store.unit_scope(actor), viewer=actor)
     if ticket.state in SETTLED:
-        raise GuardFailed(f"工单「{STATE_NAMES[ticket.state]}」,不能再增加或撤回附件。")
+        raise GuardFailed(f"工单「{STATE_NAMES[ticket.state]}」，不能再增加或撤回附件。")
     return ticket
 
 
 async def room_for_more(tx: AsyncConnection, ticket: Ticket) -> None:
     """Raises GuardFailed when the round has as many files as one may have."""
     if await rows.count(tx, ticket) >= MOST_OF_TICKET:
-        raise GuardFailed(f"本轮办理最多{MOST_OF_TICKET}个附件,已经满了。请撤回不需要的,或合并成一个 PDF。")
+        raise GuardFailed(f"本轮办理最多{MOST_OF_TICKET}个附件，已经满了。请撤回不需要的，或合并成一个 PDF。")
 
 
 async def take_in(
@@ -91,7 +91,7 @@ async def take_out(tx: AsyncConnection, attachment_id: int, *, actor: Actor, now
     if found.added_by != str(actor):
         raise NotYours("附件只能由上传的人撤回。")
     if await rows.is_named(tx, found):
-        raise GuardFailed("附件已经写进回复或申请,随工单保存,不能撤回。")
+        raise GuardFailed("附件已经写进回复或申请，随工单保存，不能撤回。")
     await rows.remove(tx, found, actor, now)
     detail = {"ticket": found.ticket_id, "sha256": found.sha256, "name": found.name}
     await note(tx, Audited(actor, REMOVED, f"attachment:{found.id}", detail=detail))

@@ -251,7 +251,7 @@ async def add_evidence(ctx: Context, case_id: int, body: EvidenceAdded) -> CaseR
     async with ctx.transaction() as tx:
         case = await accountability_store.load(tx, case_id, lock=True)
         if case.outcome:
-            raise GuardFailed("这一案件已经办结,不能再补充证据。")
+            raise GuardFailed("这一案件已经办结，不能再补充证据。")
         await accountability_store.add_evidence(tx, case_id, TicketId(body.ticket), body.note, ctx.actor, ctx.now)
         await note(tx, Audited(ctx.actor, "accountability.evidence", f"case:{case_id}", detail={"ticket": body.ticket}))
     return _row(ctx, case)

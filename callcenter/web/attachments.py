@@ -128,7 +128,7 @@ async def list_attachments(ctx: Context, ticket_id: str) -> AttachmentList:
 async def give_attachment(ctx: Context, ticket_id: str, query: GivenQuery) -> AttachmentRow:
     """上传一个附件（multipart/form-data，字段名 file），最大 20 MB；同一文件重复上传只保存一份"""
     if query.purpose not in _purposes(ctx.actor):
-        raise GuardFailed("诉求人提供的材料由热线登记,请选择其他用途。")
+        raise GuardFailed("诉求人提供的材料由热线登记，请选择其他用途。")
     async with ctx.transaction() as tx:
         # Before anything is read: nobody sends twenty megabytes to be told that there is no such ticket.
         await intake.room_for_more(tx, await intake.ticket_for(tx, TicketId(ticket_id), ctx.actor))

@@ -219,7 +219,7 @@ async def extension_room(ctx: Context, ticket_id: str) -> ExtensionRoom:
     left, rule = asking.room_of(ticket, ground), asking.extension_rule(ticket, ground)
     running = ticket.due(DeadlineKind.HANDLE)
     if running is None:
-        raise GuardFailed.by("本工单没有办理时限,不需要延期。", policy.extension.basis)
+        raise GuardFailed.by("本工单没有办理时限，不需要延期。", policy.extension.basis)
     opens, closes = asking.apply_span(running.deadline, policy.extension.window, ground.calendar)
     most = asking.new_deadline(ticket, left.most, ground) if left.most else None
     over, more = policy.extension.over, policy.extension.over_needs
@@ -231,7 +231,7 @@ async def extension_room(ctx: Context, ticket_id: str) -> ExtensionRoom:
         reading=asking.WINDOW_NAMES[policy.extension.window],
         approver=rule.approver,
         needs=sorted(policy.extension.needs),
-        more_needs_over=f"总时长超过{over}:{'、'.join(sorted(more))}" if over else "",
+        more_needs_over=f"总时长超过{over}：{'、'.join(sorted(more))}" if over else "",
         new_due_if_most=local_day(most.due_at) if most else None,
         article=str(rule.basis),
     )

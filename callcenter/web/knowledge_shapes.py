@@ -93,7 +93,7 @@ class ContentsIn(In):
         known = frozenset(kind.__dataclass_fields__) if kind else frozenset()
         foreign = [contents.LABELS[name] for name in given if name not in known]
         if kind is None or foreign:
-            raise ValueError(f"「{TEMPLATE_NAMES[self.template]}」没有这些栏目:{'、'.join(foreign)}。请换模板或删去。")
+            raise ValueError(f"「{TEMPLATE_NAMES[self.template]}」没有这些栏目：{'、'.join(foreign)}。请换模板或删去。")
         return kind(**given)
 
 

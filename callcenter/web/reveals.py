@@ -29,7 +29,7 @@ def refused(ticket: Ticket, policy: Policy, actor: Actor, purpose: str) -> Guard
     known = purposes_of(policy)
     if purpose not in known:
         listed = "、".join(f"{code}({label})" for code, label in known.items())
-        return GuardFailed(f"请选定查看用途:{listed}。")
+        return GuardFailed(f"请选定查看用途：{listed}。")
     return closed(ticket, actor)
 
 
@@ -37,7 +37,7 @@ def closed(ticket: Ticket, actor: Actor) -> GuardFailed | None:
     """Why this person may look for no purpose, or None."""
     unit = store.unit_scope(actor)
     if unit is not None and ticket.confidential:
-        return GuardFailed("诉求人信息保密,承办单位不能查看。请通过热线平台联系诉求人。")
+        return GuardFailed("诉求人信息保密，承办单位不能查看。请通过热线平台联系诉求人。")
     if unit is not None and unit != ticket.lead_unit:
         return GuardFailed("只有主办单位因办理需要可以查看诉求人的联系方式。")
     return GuardFailed("本工单没有登记诉求人的号码。") if ticket.requester is None else None

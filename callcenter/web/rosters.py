@@ -262,7 +262,7 @@ async def missing_sessions(ctx: Context, query: WeeksQuery) -> Weeks:
     """没有开展领导接听的周期"""
     rules = roster.rules_of(_policy(ctx), Kind.LEADER)
     if not query.first <= query.last or (query.last - query.first).days > 3660:
-        raise GuardFailed("起止日期不对:结束不应早于开始,最长十年。")
+        raise GuardFailed("起止日期不对：结束不应早于开始，最长十年。")
     async with ctx.transaction() as tx:
         found = await roster.weeks_without(tx, rules, query.first, query.last)
     return Weeks(mondays=list(found), basis=str(rules.session_basis))

@@ -355,7 +355,7 @@ async def list_cards(ctx: Context, query: CardQuery) -> CardPage:
 
 def _versioned(version: int | None) -> Versioned:
     if version is None:
-        raise GuardFailed("请给出工单的版本号(version),以免覆盖他人的修改。")
+        raise GuardFailed("请给出工单的版本号（version）,以免覆盖他人的修改。")
     return Versioned(version=version)
 
 

@@ -252,7 +252,7 @@ async def rate(ctx: Context, external_id: str, body: Rating) -> Taken:
         if not await _new(work, ticket, "rating", body.key, body):
             return _taken(ticket, repeated=True)
         if body.round is not None and body.round != ticket.round:
-            raise GuardFailed(f"评价针对第{body.round}轮办理,工单现在是第{ticket.round}轮。请核对后重新提交。")
+            raise GuardFailed(f"评价针对第{body.round}轮办理，工单现在是第{ticket.round}轮。请核对后重新提交。")
         given = UpstreamRating(body.key, body.rating, RatingSource(body.source), body.comment, body.delivered_at)
         rated = await upstream.rate(work.tx, ticket, given, actor=_actor(ctx), now=work.now, rules=work.rules)
         await work.tell(rated.facts)
@@ -282,7 +282,7 @@ async def urge(ctx: Context, external_id: str, body: UrgeFromAbove) -> Taken:
         ticket = await _locked(ctx, work, external_id)
         if not await _new(work, ticket, "urge", body.key, body):
             return _taken(ticket, repeated=True)
-        said = f"{body.by}:{body.text}" if body.by else body.text
+        said = f"{body.by}：{body.text}" if body.by else body.text
         actor = _actor(ctx)
         urged = await service.carry_out(
             work.tx, ticket.id, matters.Urge(said), actor=actor, now=work.now, rules=work.rules

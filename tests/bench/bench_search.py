@@ -192,7 +192,7 @@ async def _knowledge(database: Database, items: int, asked: int) -> dict[str, An
         )
     took: dict[str, list[float]] = {"word": [], "question": []}
     for number, problem in zip(range(asked), cycle(PROBLEMS), strict=False):
-        for kind, said in (("word", problem[:2]), ("question", f"我想问一下{problem}要怎么办,找谁处理?")):
+        for kind, said in (("word", problem[:2]), ("question", f"我想问一下{problem}要怎么办，找谁处理?")):
             async with database.transaction() as tx:
                 began = time.perf_counter()
                 await knowledge_search.search(tx, said, AGENT, date(2026, 6, 1))

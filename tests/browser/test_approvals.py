@@ -24,7 +24,7 @@ LEADERS = {
     "sector": ("王副县长", "分管承办单位的副县长@water"),
     "line": ("赵副县长", "分管热线工作的副县长"),
 }
-KEY = {"request_type": "投诉", "source": "省长热线", "content": "小区供水压力不足,多次反映没有解决。", "phone": PHONE}
+KEY = {"request_type": "投诉", "source": "省长热线", "content": "小区供水压力不足，多次反映没有解决。", "phone": PHONE}
 
 
 @pytest.fixture
@@ -91,7 +91,10 @@ async def test_a_leader_signs_on_a_telephone_and_comes_to_the_next(desk: Chromiu
     await page.get_by_role("button", name="同意并签批").click()
     await expect(page.get_by_role("heading", name="路面塌陷")).to_be_visible()
     story = await web.get("dispatcher", f"/api/tickets/{first['id']}")
-    assert (story["state"], story["leader_instruction"]) == ("awaiting_dispatch", "县政府办负责人:请水务局三日内报结果")
+    assert (story["state"], story["leader_instruction"]) == (
+        "awaiting_dispatch",
+        "县政府办负责人：请水务局三日内报结果",
+    )
     assert story["approvals"][0]["steps"][0]["opinion"] == "同意转办"
     sheet = await web.get("chief", f"/api/approvals/{story['approvals'][0]['id']}/sheet")
     assert sheet["people"]["user:chief"] == "李主任"

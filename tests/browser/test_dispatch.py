@@ -49,7 +49,7 @@ async def test_a_ticket_is_dispatched_by_keyboard_and_the_next_one_opens(desk: C
     await expect(page.get_by_role("heading", name="桂龙路停水")).to_be_focused()
     await expect(page.get_by_text("还须填写：主办单位")).to_be_visible()
     await page.get_by_role("button", name="选为主办：县住房和城乡建设局").press("Enter")
-    await expect(page.get_by_label("派单依据")).to_have_value("县住房和城乡建设局三定方案:供水行业管理")
+    await expect(page.get_by_label("派单依据")).to_have_value("县住房和城乡建设局三定方案：供水行业管理")
     limits = page.get_by_role("table", name="派单后的期限")
     await expect(limits.get_by_role("row").filter(has_text="办理")).to_contain_text("第十二条(二)2")
     await expect(limits.get_by_role("row").filter(has_text="申请退单")).to_contain_text("签收后")
@@ -107,7 +107,7 @@ async def test_two_dispatchers_at_once_lose_nothing_that_was_typed(desk: Chromiu
     await ask(web, "other", taken, "dispatch", lead="housing", basis="清单")
     web.hub.hand_out(BoardEvent("ticket.changed", {"ticket": taken["id"], "state": "dispatched"}))
     gone = page.get_by_role("alert").filter(has_text="已由他人（老周）于")
-    await expect(gone).to_contain_text("已派单(待签收)")
+    await expect(gone).to_contain_text("已派单（待签收）")
     await expect(page.get_by_label("办理要求")).to_have_value("先设围挡")
     await expect(page.get_by_text("没有待派单的工单")).to_be_visible()
 

@@ -46,7 +46,7 @@ async def test_filters_stand_in_the_address_and_under_a_name(desk: Chromium, web
     page = await open_list(desk, web)
     await expect(page.get_by_role("link", name=draft)).to_be_visible()
     assert await shown(page) == [gone, working, taken, draft]
-    await pick(page, "状态", "已派单(待签收)")
+    await pick(page, "状态", "已派单（待签收）")
     await expect(page.get_by_role("link", name=draft)).to_be_hidden()
     assert await shown(page) == [working]
     assert page.url.endswith("/console/tickets?state=dispatched")

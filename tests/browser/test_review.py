@@ -105,7 +105,7 @@ async def test_a_citizen_is_called_the_talk_is_noted_and_the_rating_closes_the_t
         await tx.exec_driver_sql("UPDATE ticket_survey SET state = 'manual', cause = 'silent', holds_number = false")
         await tx.exec_driver_sql(
             "INSERT INTO manual_task (ticket_id, round, kind, why, created_at, due_at)"
-            f" VALUES ('{made['id']}', 1, 'manual_call', '诉求人未回复,请人工回访', now(), now() + interval '1 day')"
+            f" VALUES ('{made['id']}', 1, 'manual_call', '诉求人未回复，请人工回访', now(), now() + interval '1 day')"
         )
     page = await desk_of(desk, web, "calls")
     await page.get_by_role("button", name=TITLE).click()

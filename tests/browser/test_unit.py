@@ -111,7 +111,7 @@ async def test_what_speaks_against_a_return_is_shown_before_it_is_asked_for(desk
     assert (await web.get("dispatcher", f"/api/tickets/{ticket}"))["return_open"]
     await expect(page.get_by_text("暂时不能做")).to_be_visible()
     await page.get_by_text("暂时不能做").click()
-    await expect(page.get_by_text("退单申请正在审核,不能回复。")).to_be_visible()
+    await expect(page.get_by_text("退单申请正在审核，不能回复。")).to_be_visible()
 
 
 async def test_an_extension_says_how_much_until_when_and_who_agrees(desk: Chromium, web: Web) -> None:

@@ -175,7 +175,7 @@ async def test_who_should_be_and_who_really_was_on_duty(tx: AsyncConnection) -> 
         await roster.note(tx, shift_id, Noted.ON, "李四", "", actor=WATER_MAN, now=MONDAY)
     at = MONDAY + 10 * HOUR
     await roster.note(tx, shift_id, Noted.ON, "李四", "", actor=WATER_MAN, now=at)
-    await roster.note(tx, shift_id, Noted.NOTE, "李四", "爆管,已派抢修", actor=WATER_MAN, now=at + HOUR)
+    await roster.note(tx, shift_id, Noted.NOTE, "李四", "爆管，已派抢修", actor=WATER_MAN, now=at + HOUR)
     [mine, led] = await roster.on_duty(tx, at, scope=WATER)
     assert (mine.name, [record.kind for record in mine.records]) == ("李四", ["on", "note"])
     assert led.kind is Kind.LEADER

@@ -197,7 +197,7 @@ async def test_every_talk_is_a_row_and_asking_has_a_budget(tx: AsyncConnection) 
     table = aftercare_tables.ticket_contact
     (first,) = (await tx.execute(select(table).where(table.c.ticket_id == ticket_id))).all()
     assert (first.purpose, first.told, first.unit) == ("first", "已告知受理情况", WATER)
-    ask = NoteContact(MONDAY + HOUR, "电话", "回访:满意", Purpose.FOLLOW_UP)
+    ask = NoteContact(MONDAY + HOUR, "电话", "回访：满意", Purpose.FOLLOW_UP)
     for _ in range(3):
         await act(tx, "suqian", ticket_id, ask, AGENT, MONDAY + HOUR)
     with pytest.raises(GuardFailed, match="已达3次"):
@@ -263,7 +263,7 @@ async def test_a_false_reply_found_after_archiving_is_marked_kept_and_worked_on_
     again = (await act(tx, "suqian", ticket_id, order, SUPERVISOR, MONDAY + DAY)).ticket
     assert (again.round, again.state) == (2, State.AWAITING_DISPATCH)
     (reply,) = (await tx.execute(select(tables.ticket_reply))).all()
-    assert (reply.untrue_why, reply.contents["situation"]) == ("经复核回复不实", "管道已修复,恢复供水。")
+    assert (reply.untrue_why, reply.contents["situation"]) == ("经复核回复不实", "管道已修复，恢复供水。")
     (check,) = (await tx.execute(select(aftercare_tables.ticket_check))).all()
     assert (check.found, check.unit) == ("untrue", WATER)
     assert await package_is_whole(tx, ticket_id, 1), "the first package stays what it was"

@@ -92,7 +92,7 @@ async def test_a_citizen_follows_the_request_with_number_and_code(web: Web) -> N
         ).scalar_one()
     assert code in body
     seen = (await web.ask(None, "POST", "/api/progress", {"ticket": ticket["id"], "code": code})).body
-    assert (seen["status"], seen["unit"], seen["next_step"]) == ("已派单(待签收)", "water", "等待承办单位签收")
+    assert (seen["status"], seen["unit"], seen["next_step"]) == ("已派单（待签收）", "water", "等待承办单位签收")
     assert seen["promised_at"] is not None
     assert "王先生" not in str(seen)
     assert PHONE not in str(seen)

@@ -19,7 +19,7 @@ from ticketing.clocks import SHANGHAI
 KEY = {
     "request_type": "投诉",
     "source": "省长热线",
-    "content": "小区供水压力不足,多次反映没有解决。",
+    "content": "小区供水压力不足，多次反映没有解决。",
     "place": "城关镇",
     "phone": PHONE,
 }
@@ -115,7 +115,7 @@ async def test_the_whole_chain_stands_on_the_ticket_and_on_its_sheet(web: Web) -
     assert rows[1]["steps"][0]["instruction"] == "请水务局三日内报结果"
     story = await web.get("unit", f"/api/tickets/{ticket['id']}")
     assert story["approvals"] == rows
-    assert story["assignments"][0]["instruction"] == "县政府办负责人:请水务局三日内报结果\n查明原因"
+    assert story["assignments"][0]["instruction"] == "县政府办负责人：请水务局三日内报结果\n查明原因"
     sheet = await web.get("leader", f"/api/approvals/{rows[1]['id']}/sheet")
     assert (sheet["ticket"], sheet["source"], sheet["flags"]) == (ticket["id"], "省长热线", ["重点交办", "领导批示"])
     assert sheet["approval"]["steps"][0]["opinion"] == "同意转办"

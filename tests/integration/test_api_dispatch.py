@@ -33,7 +33,7 @@ async def test_suggestions_name_the_units_with_reasons_basis_and_the_department_
     ticket = await registered(web, subject=SUBJECT)
     told = await web.get("dispatcher", f"/api/tickets/{ticket['id']}/dispatch-suggestions")
     best = told["suggestions"][0]
-    assert (best["unit"], best["basis"]) == ("housing", "县住房和城乡建设局三定方案:供水行业管理")
+    assert (best["unit"], best["basis"]) == ("housing", "县住房和城乡建设局三定方案：供水行业管理")
     assert any("派单目录P-WATER" in reason for reason in best["reasons"])
     assert {one["unit"]: one["via"] for one in told["suggestions"]}["water"] == "housing"
     assert told["routing_basis"] == "第九条"

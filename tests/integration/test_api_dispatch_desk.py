@@ -140,5 +140,5 @@ async def test_forms_offer_what_the_tickets_own_policy_has(web: Web) -> None:
     )
     assert (told["dispute"]["decider"], told["dispute"]["minutes"]) == ("县12345热线联席会议", True)
     assert told["outage"] is None
-    await ask(web, "dispatcher", ticket, "approvals/ask", gate="report", reason="跨部门,请提级")
+    await ask(web, "dispatcher", ticket, "approvals/ask", gate="report", reason="跨部门，请提级")
     assert (await web.get("dispatcher", f"/api/tickets/{ticket['id']}/choices"))["gates"] == []

@@ -42,10 +42,10 @@ async def test_a_unit_is_supervised_answers_and_it_ends(web: Web) -> None:
     assert told["supervision"]["answer"] == "已组织抢修"
     stale = await web.ask("supervisor", "POST", f"{path}/end", {"version": after["version"], "result": "已修复"})
     assert (stale.status, stale.code) == (409, "StaleTicket")
-    await web.post("supervisor", f"{path}/notes", {"text": "现场查看,情况属实"})
+    await web.post("supervisor", f"{path}/notes", {"text": "现场查看，情况属实"})
     ended = await web.post("supervisor", f"{path}/end", {"version": after["version"] + 1, "result": "已修复"})
     assert ended["supervision"]["result"] == "已修复"
-    assert [one["text"] for one in ended["notes"]] == ["现场查看,情况属实"]
+    assert [one["text"] for one in ended["notes"]] == ["现场查看，情况属实"]
     [count] = (await web.get("supervisor", "/api/supervisions/counts", **SPAN))["rows"]
     assert (count["unit"], count["supervised"], count["silent"]) == ("water", 1, 0)
 

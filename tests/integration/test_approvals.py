@@ -96,11 +96,11 @@ async def test_a_key_ticket_goes_through_all_three_gates(tx: AsyncConnection) ->
     mine = await approvals_lists.waiting_for(tx, CHIEF)
     assert [(one.ticket_id, one.signer, one.version) for one in mine] == [(ticket_id, "县政府办负责人", waits.version)]
     thursday = MONDAY + 3 * DAY
-    passed = await act(tx, ticket_id, SignApproval(instruction="请住建局牵头,周五前报结果"), CHIEF, thursday)
+    passed = await act(tx, ticket_id, SignApproval(instruction="请住建局牵头，周五前报结果"), CHIEF, thursday)
     assert passed.state is State.AWAITING_DISPATCH
     await handled(tx, ticket_id, thursday)
     assigned = (await tx.execute(select(tables.ticket_assignment.c.instruction))).scalar_one()
-    assert assigned.startswith("县政府办负责人:请住建局牵头,周五前报结果\n")
+    assert assigned.startswith("县政府办负责人：请住建局牵头，周五前报结果\n")
     at_unit = await service.get(tx, ticket_id, WATER_MAN)
     handle = at_unit.due(DeadlineKind.HANDLE)
     assert handle is not None
@@ -299,7 +299,7 @@ async def test_a_supplement_nobody_gives_becomes_a_persons_task(tx: AsyncConnect
     task = tables.manual_task
     query = select(task.c.kind, task.c.state)
     assert (await tx.execute(query)).all() == [("supplement", "open")]
-    await act(tx, ticket_id, Supplement(note="多次联系无人接听,按现有内容办理"), AGENT, late)
+    await act(tx, ticket_id, Supplement(note="多次联系无人接听，按现有内容办理"), AGENT, late)
     assert (await tx.execute(query)).all() == [("supplement", "done")]
 
 

@@ -84,7 +84,7 @@ async def test_the_catalogue_gives_the_basis_and_guards_the_township(tx: AsyncCo
     other = await registered(tx, content="想反映一件事", subject="")
     with pytest.raises(GuardFailed, match="三定"):
         await act(tx, other.id, order(TOWN, basis=""), DISPATCHER)
-    reasoned = order(TOWN, reason="村民自建供水站,属地管理")
+    reasoned = order(TOWN, reason="村民自建供水站，属地管理")
     third = await registered(tx)
     assert (await act(tx, third.id, reasoned, DISPATCHER)).ticket.lead_unit == TOWN
 

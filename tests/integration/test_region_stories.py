@@ -132,7 +132,7 @@ async def ganzhou_replies(office: Office) -> None:
     silent = answered(office, result_told_at=None, result_told_by="")
     assert await office.refused("urban", "reply", contents=silent) == "第十三条"
     for defect in ("INCOMPLETE", "NOT_BY_RULE"):
-        assert await office.do("urban", "reply", contents=answered(office)) == "已回复(待审核)"
+        assert await office.do("urban", "reply", contents=answered(office)) == "已回复（待审核）"
         await office.do("reviewer", "review/reject-reply", defect=defect, reason="请写明更换数量")
     assert await office.supervised() == ["REPLY_REJECTED_TWICE"]
     await office.do("urban", "reply", contents=answered(office))
@@ -350,7 +350,7 @@ async def longsheng_replies(office: Office) -> None:
     assert await office.refused("urban", "reply", contents=answered(office)) == "第十二条(四)3"
     outside = {"outcome": "out_of_scope", "explanation": "已向诉求人说明", "statement": "产权不明"}
     held = await office.do("urban", "reply", contents=answered(office, **outside, not_enforcement=True))
-    assert held == "已回复(待审核)"
+    assert held == "已回复（待审核）"
     await office.do("reviewer", "review/reject-reply", defect="OFF_POINT", reason="产权已移交，请办理")
     case = {"case_number": "龙城管立〔2026〕8号", "case_filed_on": "2026-06-25"}
     assert await office.do("urban", "reply", contents=answered(office, **case)) == "回访中"

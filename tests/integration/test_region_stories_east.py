@@ -129,7 +129,7 @@ async def suqian_is_called(office: Office, rating: str) -> None:
     office.later(hours=24)
     await office.sweep()
     [task] = (await office.web.get("agent", "/api/tasks", kind="manual_call"))["rows"]
-    assert task["why"] == "诉求人未回复,请人工回访"
+    assert task["why"] == "诉求人未回复，请人工回访"
     await office.do("agent", "survey/called", rating=rating, note="诉求人称仍有两盏不亮。")
 
 

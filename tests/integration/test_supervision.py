@@ -341,9 +341,9 @@ async def test_a_written_explanation_is_seen_in_the_overdue_list(tx: AsyncConnec
     [before] = await supervision_lists.overdue(tx, actor=SUPERVISOR, now=late)
     assert (before.explained, before.explanation, before.supervising) == (False, "", ("OVERDUE",))
     [task] = await tasks.find(tx, actor=WATER_MAN, kind="explain_overdue", ticket_id=ticket.id)
-    await tasks.finish(tx, task.id, "材料未到,已催供货", actor=WATER_MAN, now=late)
+    await tasks.finish(tx, task.id, "材料未到，已催供货", actor=WATER_MAN, now=late)
     [after] = await supervision_lists.overdue(tx, actor=SUPERVISOR, now=late)
-    assert (after.explained, after.explanation) == (True, "材料未到,已催供货")
+    assert (after.explained, after.explanation) == (True, "材料未到，已催供货")
 
 
 async def test_cards_and_reports_are_never_changed(db: Database) -> None:

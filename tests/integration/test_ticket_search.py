@@ -60,7 +60,7 @@ async def found(tx: AsyncConnection, words: str, actor: Actor = AGENT, **more: A
     return [ticket.id for ticket in (await find(tx, Filter(text=words), actor=actor, **more)).tickets]
 
 
-SAID = "龙胜镇桂龙路停水两天了,ATM机旁100%漏水,请打13800138000。"
+SAID = "龙胜镇桂龙路停水两天了,ATM机旁100%漏水，请打13800138000。"
 FOUND_BY = ["停水", "停水两天", "两天了", "漏水 桂龙", "ＡＴＭ", "atm机", "100%", "138001", "8000", "桂龙路 停水"]
 NOT_BY = ["停电", "停水三天", "水两 停电", "桂龙街", "100_", "1390", "天停水"]
 

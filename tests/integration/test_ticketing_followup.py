@@ -185,7 +185,7 @@ async def test_a_citizen_without_a_number_is_asked_by_nobody_but_a_person(tx: As
     assert await followup.sweep(tx, MONDAY + 9 * DAY, rules=rules()) == ()
     await followup.called(tx, ticket_id, None, note="没有号码", actor=AGENT, now=MONDAY + DAY, rules=rules())
     assert (await ticket(tx, ticket_id)).state is State.SURVEYING
-    closing = commands.Close("没有联系方式,已公示结果", "UNREACHABLE")
+    closing = commands.Close("没有联系方式，已公示结果", "UNREACHABLE")
     assert (await act(tx, ticket_id, closing, REVIEWER, MONDAY + DAY)).ticket.state is State.CLOSED
 
 

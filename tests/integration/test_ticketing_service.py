@@ -354,7 +354,7 @@ async def test_a_direct_answer_is_archived_with_its_package(tx: AsyncConnection)
     now = local(2024, 2, 29, 10)
     await act(tx, ticket.id, commands.Register(FIELDS, REASON), AGENT, now)
     item = await knowledge.in_use(tx, now=now)
-    await act(tx, ticket.id, commands.Answer("抢修中,今晚恢复", str(item.id)), AGENT, now)
+    await act(tx, ticket.id, commands.Answer("抢修中，今晚恢复", str(item.id)), AGENT, now)
     sound = commands.Material("recording", "rec:12", "ab" * 32)
     done = await act(tx, ticket.id, commands.Archive((sound,)), SYSTEM, now + DAY)
     packed = done.facts[-1]

@@ -137,7 +137,7 @@ async def test_an_urge_is_noted_on_the_ticket_once(pair: tuple[Web, UpperPlatfor
         said = await platform.tell("市2026-0001", "urges", {"key": "u1", "text": "请尽快办理", "by": "市热线"})
         assert (said.status, said.body["repeated"]) == (200, repeated)
     [urge] = (await now_of(web, told["ticket"]))["urges"]
-    assert (urge["reason"], urge["actor"]) == ("市热线:请尽快办理", f"unit_platform:{THEIRS}")
+    assert (urge["reason"], urge["actor"]) == ("市热线：请尽快办理", f"unit_platform:{THEIRS}")
 
 
 # ---- the door -----------------------------------------------------------------------------------------------------

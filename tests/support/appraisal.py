@@ -86,5 +86,5 @@ async def finished(
     await act(tx, ticket_id, commands.Rate(rating, source, delivered_at=delivered), who, at)
     ticket = await service.get(tx, ticket_id, SYSTEM)
     if ticket.state == "surveying":
-        await act(tx, ticket_id, commands.NoteCause("CONDITIONS", "已回访,受客观条件限制"), REVIEWER, at)
+        await act(tx, ticket_id, commands.NoteCause("CONDITIONS", "已回访，受客观条件限制"), REVIEWER, at)
         await act(tx, ticket_id, commands.Close("诉求人期望过高", "CONDITIONS"), REVIEWER, at)

@@ -80,7 +80,7 @@ class Hotline:
     async def ticket(self) -> TicketId:
         """One that says what was PLANTED."""
         number, name, place = PLANTED
-        said = Changes(request_type="求助", source="电话", content=f"{name}反映停水,电话{number}。", place=place)
+        said = Changes(request_type="求助", source="电话", content=f"{name}反映停水，电话{number}。", place=place)
         async with self.db.transaction() as tx:
             opened = await service.open_draft(tx, actor=AGENT, now=MONDAY, rules=rules(), requester=IdentityId(7))
             id_ = opened.ticket.id

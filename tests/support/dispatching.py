@@ -17,7 +17,7 @@ HOUSING, ROADS, TOWN = UnitId("housing"), UnitId("roads"), UnitId("longji-town")
 HOUSING_MAN = Actor("user", "zhu-jian", frozenset({Role.UNIT}), HOUSING)
 ROADS_MAN = Actor("user", "lu-zheng", frozenset({Role.UNIT}), ROADS)
 PLATFORM = Actor("unit_platform", "upstream")
-TEXT = "龙胜镇桂龙路停水两天了,希望尽快恢复供水。"
+TEXT = "龙胜镇桂龙路停水两天了，希望尽快恢复供水。"
 
 
 def person(name: str, post: Post = Post.HANDLER, phone: str = "", login: str = "") -> Person:

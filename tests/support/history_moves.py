@@ -84,7 +84,7 @@ def _fields(s: Scene) -> Changes:
     return Changes(
         request_type=s.chance.choice(policy.request_types),
         source=source,
-        content="小区停水两天了,希望尽快恢复供水。",
+        content="小区停水两天了，希望尽快恢复供水。",
         place="桂龙路",
         contact_name="李女士",
         urgent=s.often(0.2),
@@ -189,7 +189,7 @@ def _reject_reply(s: Scene) -> AnyDetail:
 def _ask_approval(s: Scene) -> AnyDetail:
     likely = {State.REPLIED: Gate.BEFORE_FEEDBACK, State.REGISTERED: Gate.SCOPE}.get(s.ticket.state, Gate.REPORT)
     gate = likely if s.often(0.6) else s.chance.choice(list(Gate))
-    return approvals.AskApproval(gate, "情况复杂,请批示")
+    return approvals.AskApproval(gate, "情况复杂，请批示")
 
 
 def _sign_approval(s: Scene) -> AnyDetail:
@@ -272,7 +272,7 @@ def _publish(s: Scene) -> AnyDetail:
 
 MOVES: dict[str, Callable[[Scene], AnyDetail]] = {
     "edit": lambda s: commands.Edit(Changes(place="别处") if s.often(0.7) else _fields(s), "核对"),
-    "register": lambda s: commands.Register(_fields(s), "来电人直接拨打,经站长同意"),
+    "register": lambda s: commands.Register(_fields(s), "来电人直接拨打，经站长同意"),
     "answer": _answer,
     "reject": _reject,
     "refer": _refer,
@@ -290,7 +290,7 @@ MOVES: dict[str, Callable[[Scene], AnyDetail]] = {
     "refuse_extension": lambda s: commands.RefuseExtension("理由不充分"),
     "reply": lambda s: commands.Reply(_contents(s)),
     "reject_reply": _reject_reply,
-    "begin_survey": lambda s: commands.BeginSurvey("经核对可以回访", "主工单已办结:已恢复供水" if s.often() else ""),
+    "begin_survey": lambda s: commands.BeginSurvey("经核对可以回访", "主工单已办结：已恢复供水" if s.often() else ""),
     "survey_delivered": lambda s: commands.SurveyDelivered(s.now),
     "rate": _rate,
     "note_cause": _cause,
@@ -324,7 +324,7 @@ MOVES: dict[str, Callable[[Scene], AnyDetail]] = {
     "link": _link,
     "unlink": lambda s: matters.Unlink("核对后不是同一事项"),
     "merge": lambda s: merging.Merge(OTHER, "同一停水事件"),
-    "unmerge": lambda s: merging.Unmerge("情况不同,单独办理"),
+    "unmerge": lambda s: merging.Unmerge("情况不同，单独办理"),
     "flag": _mark,
     "supervise": _supervise,
     "answer_supervision": lambda s: supervision.AnswerSupervision(_trigger(s), "已抢修"),

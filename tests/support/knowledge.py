@@ -36,9 +36,9 @@ TERM = PolicyTerm("阶梯水价", "按户年用水量分三级计价。", comput
 POLICY = NewPolicy(
     "全县居民用户", "2026-07-01", "以年为周期计算。", "原《水价办法》", "2026年6月前的用水仍按原价结算。"
 )
-DUTY = RightsDuties("全体用户", "停水后先看公告,再拨打抢修电话,保留水表照片。")
-EXAMPLE = Example("一户一年用水200立方米", "前180立方米按2.1元,其余20立方米按3.0元,共438元")
-FAQ = Question("欠费会停水吗?", "逾期60日经书面催告仍不交的,可以停止供水。")
+DUTY = RightsDuties("全体用户", "停水后先看公告，再拨打抢修电话，保留水表照片。")
+EXAMPLE = Example("一户一年用水200立方米", "前180立方米按2.1元，其余20立方米按3.0元，共438元")
+FAQ = Question("欠费会停水吗?", "逾期60日经书面催告仍不交的，可以停止供水。")
 WHOLE: dict[Template, Contents] = {
     Template.GENERAL: Contents(Template.GENERAL, "停水后一般四小时内抢修。"),
     Template.SERVICE_MATTER: Contents(Template.SERVICE_MATTER, part=MATTER),

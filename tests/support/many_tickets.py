@@ -24,12 +24,12 @@ PROBLEMS = (
 )  # fmt: skip
 WISHES = ("希望尽快处理", "请核实后回复", "要求给予答复", "希望有关部门解决", "咨询办理流程")
 COURSES = (
-    "此前已向社区反映,一直没有人上门查看",
-    "影响周边居民正常生活,家里还有老人和小孩",
-    "已经拨打过抢修电话,对方称正在安排",
-    "去年同样的问题也发生过,维修之后又坏了",
-    "现场没有任何公告,也没有工作人员解释原因",
-    "多户邻居都有同样的情况,愿意配合调查",
+    "此前已向社区反映，一直没有人上门查看",
+    "影响周边居民正常生活，家里还有老人和小孩",
+    "已经拨打过抢修电话，对方称正在安排",
+    "去年同样的问题也发生过，维修之后又坏了",
+    "现场没有任何公告，也没有工作人员解释原因",
+    "多户邻居都有同样的情况，愿意配合调查",
 )
 STATES = ("archived",) * 96 + ("handling", "handling", "dispatched", "surveying")
 BATCH = 5_000
@@ -83,7 +83,7 @@ def sayings(count: int = SAYINGS) -> tuple[Said, ...]:
     for _ in range(count):
         problem = PROBLEMS[min(int(random.expovariate(0.15)), len(PROBLEMS) - 1)]
         place = f"{random.choice(streets)}{random.randint(1, 300)}号"
-        content = f"{place}{problem},{_name(random, 3)}反映多次,{random.choice(COURSES)},{random.choice(WISHES)}。"
+        content = f"{place}{problem},{_name(random, 3)}反映多次，{random.choice(COURSES)},{random.choice(WISHES)}。"
         made.append(Said(problem, content, place, tuple(token_set(problem, content, place))))
     return tuple(made)
 

@@ -31,11 +31,11 @@ SECTOR_DEPUTY = leader("fen-guan-dan-wei", "分管承办单位的副县长")
 LINE_DEPUTY = leader("fen-guan-re-xian", "分管热线工作的副县长")
 COUNTY_HEAD = leader("xian-zhang", "县长", "县政府主要领导")
 SYSTEM = Actor("system", "ticketing")
-SEND = commands.Dispatch(WATER, instruction="三日内联系诉求人,查明水压不足的原因")
+SEND = commands.Dispatch(WATER, instruction="三日内联系诉求人，查明水压不足的原因")
 REQUEST = Changes(
     request_type="投诉",
     source="县长热线电话",
-    content="小区供水压力不足,多次反映。",
+    content="小区供水压力不足，多次反映。",
     place="城关镇",
     contact_name="李先生",
 )

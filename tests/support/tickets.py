@@ -53,14 +53,14 @@ def calendar() -> Calendar:
 
 
 FIELDS = Changes(
-    request_type="求助", source="电话", content="龙胜镇桂龙路停水两天了,希望尽快恢复供水。", place="桂龙路"
+    request_type="求助", source="电话", content="龙胜镇桂龙路停水两天了，希望尽快恢复供水。", place="桂龙路"
 )
 COMPLETE = Contents(
     handled_on=date(2026, 6, 1),
     handled_hour=11,
     handling_unit="县自来水公司抢修班",
     handler="张师傅",
-    situation="管道已修复,十一点恢复供水。",
+    situation="管道已修复，十一点恢复供水。",
     citizen_contacted_at=MONDAY,
     not_enforcement=True,
     result_told_at=MONDAY,
@@ -80,7 +80,7 @@ def do(
 
 
 def registered(at: datetime = MONDAY, fields: Changes = FIELDS) -> Ticket:
-    detail = commands.Register(fields, "来电人直接拨打,经站长同意登记")
+    detail = commands.Register(fields, "来电人直接拨打，经站长同意登记")
     return do(draft(at), detail, AGENT, at)[0]
 
 

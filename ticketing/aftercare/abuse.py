@@ -68,11 +68,11 @@ def abuse_step_complete(_: Ticket, detail: NoteAbuse, context: Context) -> None:
     match detail.step:
         case AbuseStep.NOTED if detail.kind not in {one.code for one in rules.kinds}:
             known = "、".join(f"{one.code}({one.label})" for one in rules.kinds)
-            raise GuardFailed.by(f"请选定滋扰情形:{known}。", rules.basis)
+            raise GuardFailed.by(f"请选定滋扰情形：{known}。", rules.basis)
         case AbuseStep.NOTED if not any(one.ref.strip() for one in detail.evidence):
-            raise GuardFailed.by("记录滋扰须附证据:通话或录音编号。", rules.basis)
+            raise GuardFailed.by("记录滋扰须附证据：通话或录音编号。", rules.basis)
         case AbuseStep.HANDED_OVER if detail.authority not in rules.authorities:
-            raise GuardFailed.by(f"请选定移交的部门:{'、'.join(rules.authorities)}。", rules.basis)
+            raise GuardFailed.by(f"请选定移交的部门：{'、'.join(rules.authorities)}。", rules.basis)
     if detail.step is not AbuseStep.NOTED and detail.record is None:
         raise GuardFailed.by("请选定要复核或移交的滋扰记录。", rules.basis)
 

@@ -14,7 +14,7 @@ from ticketing.words import STATE_NAMES, State
 NEXT_STEPS: dict[State, str] = {
     State.DRAFT: "话务员正在登记",
     State.REGISTERED: "等待派给承办单位",
-    State.AWAITING_SUPPLEMENT: "等待您补充情况,请拨打12345",
+    State.AWAITING_SUPPLEMENT: "等待您补充情况，请拨打12345",
     State.AWAITING_APPROVAL: "正在报请签批",
     State.AWAITING_DISPATCH: "等待派给承办单位",
     State.DISPATCHED: "等待承办单位签收",
@@ -24,9 +24,9 @@ NEXT_STEPS: dict[State, str] = {
     State.REPLIED: "热线正在审核办理结果",
     State.AWAITING_FEEDBACK_APPROVAL: "办理结果正在报请签批",
     State.SURVEYING: "请对办理结果作出评价",
-    State.MERGED: "与同一事项的其他诉求一并办理,结果会单独告知您",
+    State.MERGED: "与同一事项的其他诉求一并办理，结果会单独告知您",
 }
-ENDED = "没有后续步骤;对结果有异议的,请拨打12345"
+ENDED = "没有后续步骤；对结果有异议的，请拨打12345"
 UNNAMED = frozenset({State.DRAFT, State.REGISTERED, State.AWAITING_APPROVAL, State.AWAITING_DISPATCH})
 PROMISES = {
     State.DISPATCHED: DeadlineKind.HANDLE,

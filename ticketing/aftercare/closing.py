@@ -36,7 +36,7 @@ def unit_asked_first(ticket: Ticket, detail: BeginSurvey, context: Context) -> N
         return
     if ticket.followed_up_at is None and not detail.reason.strip():
         raise GuardFailed.by(
-            "承办单位尚未记录对诉求人的回访。请先督促其回访;确需直接回访的,请写明理由。", follow.unit_asks_basis
+            "承办单位尚未记录对诉求人的回访。请先督促其回访；确需直接回访的，请写明理由。", follow.unit_asks_basis
         )
 
 
@@ -61,7 +61,7 @@ def cause_known(ticket: Ticket, detail: NoteCause, context: Context) -> None:
         raise GuardFailed("只有评价不满意的工单需要记录原因。")
     if rules.cause(detail.code) is None or not detail.note.strip():
         known = "、".join(f"{cause.code}({cause.label})" for cause in rules.causes)
-        raise GuardFailed.by(f"请选定原因并写明回访了解到的情况。可选原因:{known}。", rules.unsatisfied_basis)
+        raise GuardFailed.by(f"请选定原因并写明回访了解到的情况。可选原因：{known}。", rules.unsatisfied_basis)
     if detail.rating and detail.rating not in rules.levels:
         raise GuardFailed(f"评价只能是{'、'.join(rules.levels)}。")
 
@@ -73,7 +73,7 @@ def closable(ticket: Ticket, detail: Close, context: Context) -> None:
         return
     rules = policy.survey
     if context.actor.kind != "user":
-        raise GuardFailed.by("诉求人没有表示满意,须由审核人员决定重新交办或说明后办结。", rules.unsatisfied_basis)
+        raise GuardFailed.by("诉求人没有表示满意，须由审核人员决定重新交办或说明后办结。", rules.unsatisfied_basis)
     if detail.lawful:
         _lawful(detail, policy)
     elif detail.unrated:
@@ -86,10 +86,10 @@ def _explained(ticket: Ticket, detail: Close, policy: Policy) -> None:
     """Only a cause beyond the unit, or rounds used up, and what the citizen was told. Source: LS-067, WX-026."""
     rules = policy.survey
     if ticket.rating is not None and not ticket.cause_code:
-        raise GuardFailed.by("评价不满意,须先人工回访并记录原因。", rules.unsatisfied_basis)
+        raise GuardFailed.by("评价不满意，须先人工回访并记录原因。", rules.unsatisfied_basis)
     cause = rules.cause(ticket.cause_code or detail.cause)
     if cause is None or not (cause.objective or _rounds_used(ticket, policy)):
-        raise GuardFailed.by("只有客观原因可以说明后办结;其他情形请重新交办。", rules.unsatisfied_basis)
+        raise GuardFailed.by("只有客观原因可以说明后办结；其他情形请重新交办。", rules.unsatisfied_basis)
     if not detail.explanation.strip():
         raise GuardFailed.by("说明后办结须写明向诉求人所作的解释。", rules.unsatisfied_basis)
 
@@ -98,7 +98,7 @@ def _lawful(detail: Close, policy: Policy) -> None:
     """The reviewer answers by name for finding the reply lawful. Source: GZ-052, WX-022."""
     lawful = policy.follow.lawful if policy.follow else None
     if lawful is None:
-        raise GuardFailed("本地规定没有「答复合法合规即可办结」的情形。请重新交办,或因客观原因说明后办结。")
+        raise GuardFailed("本地规定没有「答复合法合规即可办结」的情形。请重新交办，或因客观原因说明后办结。")
     if not detail.explanation.strip():
         raise GuardFailed.by("须写明认定答复内容符合法律法规和政策规定的理由。", lawful)
 
@@ -107,9 +107,9 @@ def _unrated(ticket: Ticket, detail: Close, policy: Policy) -> None:
     """Asked and called without an answer: not rated, and not satisfied either. Source: SQ-021, MC-053."""
     follow = policy.follow
     if follow is None or follow.unrated is not Unrated.CLOSE or ticket.rating is not None:
-        raise GuardFailed("不能按「未评价」办结。请人工回访,或由审核人员决定。")
+        raise GuardFailed("不能按「未评价」办结。请人工回访，或由审核人员决定。")
     if not detail.explanation.strip():
-        raise GuardFailed.by("按未评价办结,须写明人工回访的情况。", follow.unrated_basis)
+        raise GuardFailed.by("按未评价办结，须写明人工回访的情况。", follow.unrated_basis)
 
 
 def _rounds_used(ticket: Ticket, policy: Policy) -> bool:
@@ -128,15 +128,15 @@ def reworkable(ticket: Ticket, detail: Rework, context: Context) -> None:
         _was_taken_in(ticket)
         return
     if not is_unsatisfied(ticket, policy):
-        raise GuardFailed("诉求人没有评价不满意,不能在回访中重新交办。")
+        raise GuardFailed("诉求人没有评价不满意，不能在回访中重新交办。")
     if not ticket.cause_code:
         raise GuardFailed.by("重新交办前须先人工回访并记录不满意的原因。", rules.unsatisfied_basis)
     if follow is None:
         return
     if settled_by_call(ticket, policy):
-        raise GuardFailed.by("诉求人在人工回访中已表示满意,不需要重新交办。", follow.rounds_basis)
+        raise GuardFailed.by("诉求人在人工回访中已表示满意，不需要重新交办。", follow.rounds_basis)
     if follow.judged is not None and not (detail.not_done or detail.reasonable):
-        raise GuardFailed.by("再次转派须认定承办单位应办未办,或者诉求合理。请选定并写明理由。", follow.judged)
+        raise GuardFailed.by("再次转派须认定承办单位应办未办，或者诉求合理。请选定并写明理由。", follow.judged)
     if _rounds_used(ticket, policy):
         raise GuardFailed.by(f"回访不满意的核实整改以{follow.rounds}轮为限。请说明后办结。", follow.rounds_basis)
 
@@ -144,7 +144,7 @@ def reworkable(ticket: Ticket, detail: Rework, context: Context) -> None:
 def _was_taken_in(ticket: Ticket) -> None:
     """What was withdrawn before it was registered holds nothing to work on."""
     if ticket.registered_at is None:
-        raise GuardFailed("工单未经登记受理,不能重新交办。请按诉求人的要求新建工单。")
+        raise GuardFailed("工单未经登记受理，不能重新交办。请按诉求人的要求新建工单。")
 
 
 def closing_of(ticket: Ticket, detail: Close, policy: Policy) -> Closing:

@@ -42,7 +42,7 @@ def day_is_ahead(ticket: Ticket, detail: Reply, context: Context) -> None:
         return
     basis = context.policy.reply.unfinished_basis
     if detail.contents.finished:
-        raise GuardFailed.by("事项已处理完毕,不需要填写后续事项完成日期。", basis)
+        raise GuardFailed.by("事项已处理完毕，不需要填写后续事项完成日期。", basis)
     days = (promised - local_day(context.now)).days
     if not 1 <= days <= LONGEST_DAYS:
         raise GuardFailed.by("后续事项完成日期须在今天之后、两年之内。", basis)
@@ -70,7 +70,7 @@ def commitment_is_open(ticket: Ticket, detail: KeepCommitment, context: Context)
 def nothing_promised(ticket: Ticket, _: object, context: Context) -> None:
     """A ticket is not put away while something is promised."""
     if ticket.due(DeadlineKind.COMMITMENT) is not None:
-        raise GuardFailed.by("后续事项尚未办结,暂不归档。", context.policy.reply.unfinished_basis)
+        raise GuardFailed.by("后续事项尚未办结，暂不归档。", context.policy.reply.unfinished_basis)
 
 
 def _tell(before: Ticket, after: Ticket, _: KeepCommitment, context: Context) -> tuple[Fact, ...]:

@@ -63,7 +63,7 @@ def mark_known(ticket: Ticket, detail: Mark, context: Context) -> None:
     rules = context.policy.secrecy
     if detail.sensitivity and (rules is None or not rules.knows(detail.sensitivity)):
         known = "、".join(f"{one.code}({one.label})" for one in rules.classes) if rules else ""
-        raise GuardFailed(f"没有「{detail.sensitivity}」这种涉密类别。可选:{known or '本地规定没有分类'}。")
+        raise GuardFailed(f"没有「{detail.sensitivity}」这种涉密类别。可选：{known or '本地规定没有分类'}。")
     uncovers = (detail.confidential is False and ticket.confidential) or (
         bool(detail.drop & GUARDED & ticket.flags) or (detail.sensitivity == "" and bool(ticket.sensitivity))
     )
@@ -92,7 +92,7 @@ def publishable(ticket: Ticket, detail: DecidePublication, context: Context) -> 
     """Public only with the citizen's consent, if fit for it, and never what is secret. Source: LS-084, WX-031."""
     rules = context.policy.secrecy
     if rules is None:
-        raise GuardFailed("本地规定没有公开办理结果的要求,不需要公开审核。")
+        raise GuardFailed("本地规定没有公开办理结果的要求，不需要公开审核。")
     if not detail.reason.strip():
         raise GuardFailed.by("公开审核须写明理由。", rules.publication_basis)
     if not detail.publish:
@@ -100,7 +100,7 @@ def publishable(ticket: Ticket, detail: DecidePublication, context: Context) -> 
     if is_secret(ticket):
         raise GuardFailed.by("涉密、保密或反映工作人员作风的工单不得公开。", rules.publication_basis)
     if not (detail.consent and detail.suitable):
-        raise GuardFailed.by("公开须诉求人同意,并经审核适宜公开;否则默认不公开。", rules.publication_basis)
+        raise GuardFailed.by("公开须诉求人同意，并经审核适宜公开；否则默认不公开。", rules.publication_basis)
 
 
 def masks_citizen(ticket: Ticket, policy: Policy) -> bool:

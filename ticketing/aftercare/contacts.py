@@ -88,7 +88,8 @@ def hotline_calls_the_confidential(ticket: Ticket, _: NoteContact, context: Cont
     """A unit does not call a citizen whose identity is confidential. Source: LS-029."""
     if ticket.confidential and not context.actor.roles & HOTLINE:
         raise GuardFailed.by(
-            "诉求人信息保密,承办单位不直接联系。请通过热线平台转达,由热线记录联系情况。", contact_basis(ticket, context)
+            "诉求人信息保密，承办单位不直接联系。请通过热线平台转达，由热线记录联系情况。",
+            contact_basis(ticket, context),
         )
 
 
@@ -98,12 +99,12 @@ def in_decent_hours(ticket: Ticket, detail: NoteContact, context: Context) -> No
     if reach is None or ticket.urgent or detail.over_reason.strip() or not quiet(reach, detail.at):
         return
     hours = f"{reach.opens:%H:%M}至{reach.closes:%H:%M}"
-    raise GuardFailed.by(f"请在{hours}之间联系诉求人;确需在此之外联系的,请写明理由。", reach.basis)
+    raise GuardFailed.by(f"请在{hours}之间联系诉求人；确需在此之外联系的，请写明理由。", reach.basis)
 
 
 def asked_after_the_reply(ticket: Ticket, detail: NoteContact, context: Context) -> None:
     if detail.purpose is Purpose.FOLLOW_UP and ticket.state not in AFTER_THE_REPLY:
-        raise GuardFailed.by("工单还没有回复,不能记录回访。", contact_basis(ticket, context))
+        raise GuardFailed.by("工单还没有回复，不能记录回访。", contact_basis(ticket, context))
 
 
 def contact_recorded(ticket: Ticket, detail: object, context: Context) -> None:
@@ -114,7 +115,7 @@ def contact_recorded(ticket: Ticket, detail: object, context: Context) -> None:
     if unreachable(ticket, context):
         return
     raise GuardFailed.by(
-        f"回复前须与诉求人沟通并记录时间和结果。请先记录联系情况;联系不上的,至少记录{_tries(context)}次。",
+        f"回复前须与诉求人沟通并记录时间和结果。请先记录联系情况；联系不上的，至少记录{_tries(context)}次。",
         answer.contact,
     )
 

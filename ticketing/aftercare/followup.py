@@ -40,13 +40,13 @@ from ticketing.words import Event, RatingSource, State
 
 SURVEY = system("survey")
 WHY = {
-    CallCause.REJECTED: "回访短信被网关拒绝,请人工回访",
-    CallCause.NO_RECEIPT: "回访短信没有送达回执,请人工回访",
-    CallCause.UNDELIVERED: "回访短信未送达,请人工回访",
-    CallCause.SILENT: "诉求人未回复,请人工回访",
-    CallCause.UNCLEAR: "诉求人的短信不能判读,请人工阅读并回访",
-    CallCause.STOPPED: "诉求人不再接收短信,请人工回访",
-    CallCause.UNSATISFIED: "诉求人评价不满意,请回访了解原因",
+    CallCause.REJECTED: "回访短信被网关拒绝，请人工回访",
+    CallCause.NO_RECEIPT: "回访短信没有送达回执，请人工回访",
+    CallCause.UNDELIVERED: "回访短信未送达，请人工回访",
+    CallCause.SILENT: "诉求人未回复，请人工回访",
+    CallCause.UNCLEAR: "诉求人的短信不能判读，请人工阅读并回访",
+    CallCause.STOPPED: "诉求人不再接收短信，请人工回访",
+    CallCause.UNSATISFIED: "诉求人评价不满意，请回访了解原因",
 }
 
 
@@ -128,7 +128,7 @@ async def called(
     assert kept is not None
     after, news, due = await surveys.step(tx, kept, Called(now, rating))
     if after.survey == kept.survey:
-        raise GuardFailed("回访短信仍在等待答复,或人工回访已经完成,现在不需要填写人工回访结果。")
+        raise GuardFailed("回访短信仍在等待答复，或人工回访已经完成，现在不需要填写人工回访结果。")
     ticket, told = await _apply(tx, ticket, after, news, actor, now, rules, service)
     policy = rules.of(ticket.policy_id, ticket.policy_version)
     context = Context(actor, policy, rules.calendar, now)

@@ -90,7 +90,7 @@ def link_is_new(ticket: Ticket, detail: Link, context: Context) -> None:
     if context.actor.kind != "user":
         raise GuardFailed("是否同一诉求须由人员确认。")
     if ticket.matter is not None:
-        raise GuardFailed("本工单已经关联到一项重复诉求。关联有误的,请先取消关联。")
+        raise GuardFailed("本工单已经关联到一项重复诉求。关联有误的，请先取消关联。")
     if detail.earlier == ticket.id:
         raise GuardFailed("不能与本工单自身关联。请填写原工单编号。")
 
@@ -111,10 +111,10 @@ def not_dispatched_again(ticket: Ticket, detail: Dispatch | Forward, context: Co
         return
     if rule.then is Then.INFORM:
         raise GuardFailed.by(
-            "同一事实和理由已依法办结,不再派单。请告知原办理结果(直接答复,注明原工单编号)。", rule.basis
+            "同一事实和理由已依法办结，不再派单。请告知原办理结果（直接答复，注明原工单编号）。", rule.basis
         )
     if rule.then is Then.NOT_ACCEPTED:
-        raise GuardFailed.by("同一事实和理由已依法依规办结,不予受理。有新的事实的,请先取消关联。", rule.basis)
+        raise GuardFailed.by("同一事实和理由已依法依规办结，不予受理。有新的事实的，请先取消关联。", rule.basis)
 
 
 def urged_with_reason(_: Ticket, detail: Urge, __: Context) -> None:

@@ -63,9 +63,9 @@ def mergeable(ticket: Ticket, detail: Merge, _: Context) -> None:
 def can_lead(master: Ticket, child: Ticket) -> None:
     """Raises GuardFailed when this ticket cannot be the master of that one."""
     if master.state not in CAN_LEAD or master.master is not None:
-        raise GuardFailed("主工单须尚未回复,并且没有并入其他工单。请重新选择主工单。")
+        raise GuardFailed("主工单须尚未回复，并且没有并入其他工单。请重新选择主工单。")
     if (master.policy_id, master.policy_version) != (child.policy_id, child.policy_version):
-        raise GuardFailed("两张工单适用的规定版本不同,不能并单。")
+        raise GuardFailed("两张工单适用的规定版本不同，不能并单。")
 
 
 def reason_given(_: Ticket, detail: Unmerge, __: Context) -> None:

@@ -53,7 +53,7 @@ async def approve(tx: AsyncConnection, release_id: int, note: str, *, actor: Act
     if row is None:
         raise ReleaseNotFound
     if row["asked_by"] == str(actor):
-        raise GuardFailed("涉密材料的导出、复制须由另一人批准,不能由申请人本人批准。")
+        raise GuardFailed("涉密材料的导出、复制须由另一人批准，不能由申请人本人批准。")
     if row["approved_by"] is not None:
         raise GuardFailed("这项申请已经批准。")
     values = {"approved_at": now, "approved_by": str(actor), "note": note}

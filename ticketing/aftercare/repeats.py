@@ -134,7 +134,7 @@ async def confirm(
         raise StaleTicket(expected_version, ticket.version)
     first = await store.load(tx, earlier, unit=store.unit_scope(actor), viewer=actor)
     if first.state in (State.DRAFT, State.WITHDRAWN) or earlier >= ticket_id:
-        raise GuardFailed("原工单须早于本工单,并且已经登记。请核对原工单编号。")
+        raise GuardFailed("原工单须早于本工单，并且已经登记。请核对原工单编号。")
     link = await _link(tx, ticket, first, rules, actor, now, unit_kind)
     detail = Link(earlier, *link, reason=reason)
     return await step(tx, ticket, detail, actor=actor, now=now, rules=rules)
@@ -248,7 +248,7 @@ async def set_free(
     """The master ended without a result of a unit: its followers go their own way again."""
     told: tuple[Fact, ...] = ()
     for ticket_id in await followers(tx, master):
-        detail = Unmerge("主工单未经办理即已结束,本工单单独办理")
+        detail = Unmerge("主工单未经办理即已结束，本工单单独办理")
         outcome = await service.carry_out(tx, ticket_id, detail, actor=actor, now=now, rules=rules)
         told += outcome.facts
     return told

@@ -26,14 +26,14 @@ def outcome_complete(ticket: Ticket, detail: Reply, context: Context) -> None:
     outcome = answer.outcome(outcome_of(contents))
     if outcome is None:
         known = "、".join(f"{one.code}({one.label})" for one in answer.outcomes)
-        raise GuardFailed.by(f"没有「{contents.outcome}」这种办理结论。可选:{known}。", answer.basis)
+        raise GuardFailed.by(f"没有「{contents.outcome}」这种办理结论。可选：{known}。", answer.basis)
     missing = [
         REPLY_FIELD_NAMES[name]
         for name in outcome.needs
         if not getattr(contents, name) and not (name == "citizen_contacted_at" and ticket.confidential)
     ]
     if missing:
-        raise GuardFailed.by(f"办理结论为「{outcome.label}」的,还须填写:{'、'.join(missing)}。", outcome.basis)
+        raise GuardFailed.by(f"办理结论为「{outcome.label}」的，还须填写：{'、'.join(missing)}。", outcome.basis)
 
 
 def result_told(ticket: Ticket, detail: Reply, context: Context) -> None:
@@ -43,7 +43,9 @@ def result_told(ticket: Ticket, detail: Reply, context: Context) -> None:
         return
     told = contents.result_told_at is not None and contents.result_told_by.strip()
     if not told and not contents.unreachable_why.strip():
-        raise GuardFailed.by("须先将办理结果告知诉求人,并填写告知的时间和方式;确实联系不上的,请写明情况。", answer.told)
+        raise GuardFailed.by(
+            "须先将办理结果告知诉求人，并填写告知的时间和方式；确实联系不上的，请写明情况。", answer.told
+        )
 
 
 def opinion_given(ticket: Ticket, detail: Reply, context: Context) -> None:
@@ -52,7 +54,7 @@ def opinion_given(ticket: Ticket, detail: Reply, context: Context) -> None:
     if answer is None or answer.opinion is None or Flag.WRITTEN_OPINION not in ticket.flags:
         return
     if not detail.contents.opinion_document.strip():
-        raise GuardFailed.by("诉求人要求书面办理意见,请出具并上传后再回复。", answer.opinion)
+        raise GuardFailed.by("诉求人要求书面办理意见，请出具并上传后再回复。", answer.opinion)
 
 
 def signed_in_person(ticket: Ticket, detail: Reply, context: Context) -> None:
@@ -60,7 +62,7 @@ def signed_in_person(ticket: Ticket, detail: Reply, context: Context) -> None:
     rule = context.policy.repeat.rule(ticket.repeat_rule) if context.policy.repeat else None
     if rule is None or not ticket.responsible or detail.contents.signed_by.strip():
         return
-    raise GuardFailed.by(f"本工单属于重复诉求,须由{ticket.responsible}直接跟进办理并签发。请填写签发人。", rule.basis)
+    raise GuardFailed.by(f"本工单属于重复诉求，须由{ticket.responsible}直接跟进办理并签发。请填写签发人。", rule.basis)
 
 
 def defect_known(_: Ticket, detail: RejectReply, context: Context) -> None:
@@ -68,7 +70,7 @@ def defect_known(_: Ticket, detail: RejectReply, context: Context) -> None:
     answer = context.policy.answer
     if answer is not None and answer.defect(detail.defect) is None:
         known = "、".join(f"{one.code}({one.label})" for one in answer.defects)
-        raise GuardFailed.by(f"请选定退回的原因:{known}。", answer.basis)
+        raise GuardFailed.by(f"请选定退回的原因：{known}。", answer.basis)
 
 
 def review_done(ticket: Ticket, _: BeginSurvey, context: Context) -> None:
@@ -93,7 +95,7 @@ def conclusion_follows(ticket: Ticket, detail: Reject, context: Context) -> None
     """After handling, a request is refused only as the unit's outcome, confirmed by the review, says."""
     found = concluded(ticket, context.policy)
     if found is None or found.rejects not in (detail.code, ANY_REJECTION):
-        raise GuardFailed("承办单位的办理结论不支持这种不予受理情形。请退回重新回复,或开始回访。")
+        raise GuardFailed("承办单位的办理结论不支持这种不予受理情形。请退回重新回复，或开始回访。")
 
 
 def verified_first(ticket: Ticket, detail: Reject, context: Context) -> None:
@@ -104,5 +106,5 @@ def verified_first(ticket: Ticket, detail: Reject, context: Context) -> None:
         return
     if any(one.rejects == detail.code for one in answer.outcomes):
         raise GuardFailed.by(
-            f"「{reason.label}」须经核实才能认定。请先派单核实,由承办单位在回复中提出结论。", reason.basis
+            f"「{reason.label}」须经核实才能认定。请先派单核实，由承办单位在回复中提出结论。", reason.basis
         )

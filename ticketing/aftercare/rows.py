@@ -65,10 +65,10 @@ async def keep_budget(tx: AsyncConnection, ticket: Ticket, detail: NoteContact, 
     if reach is None or detail.over_reason.strip():
         return
     if await asked_about(tx, ticket.id, ticket.round) >= reach.per_ticket:
-        raise GuardFailed.by(f"本工单本轮回访已达{reach.per_ticket}次。确需再次回访的,请写明理由。", reach.basis)
+        raise GuardFailed.by(f"本工单本轮回访已达{reach.per_ticket}次。确需再次回访的，请写明理由。", reach.basis)
     if ticket.requester is not None and await asked_person(tx, ticket.requester, detail.at) >= reach.per_person:
         raise GuardFailed.by(
-            f"该诉求人一日之内已被回访{reach.per_person}次。请改日联系;确需当日联系的,请写明理由。", reach.basis
+            f"该诉求人一日之内已被回访{reach.per_person}次。请改日联系；确需当日联系的，请写明理由。", reach.basis
         )
 
 
@@ -149,7 +149,7 @@ async def _merged(
     merging.can_lead(await store.load(tx, detail.master, lock=True), after)
     following = select(func.count()).where(ticket_table.c.master == after.id, ticket_table.c.state == State.MERGED)
     if (await tx.execute(following)).scalar_one():
-        raise GuardFailed("本工单下已有并入的工单,不能再并入其他工单。请先取消其并单。")
+        raise GuardFailed("本工单下已有并入的工单，不能再并入其他工单。请先取消其并单。")
     return ()
 
 
@@ -202,11 +202,11 @@ async def _next_abuse_step(tx: AsyncConnection, ticket: Ticket, detail: NoteAbus
         if row.state != AbuseStep.NOTED:
             raise GuardFailed("这条滋扰记录已经复核。")
         if row.noted_by == who:
-            raise GuardFailed("滋扰记录须由另一人复核,不能由记录人本人复核。")
+            raise GuardFailed("滋扰记录须由另一人复核，不能由记录人本人复核。")
         values = {"confirmed_at": context.now, "confirmed_by": who, "confirmed_note": detail.note}
     else:
         if row.state != AbuseStep.CONFIRMED:
-            raise GuardFailed("移交前须先经另一人复核,且同一记录只移交一次。")
+            raise GuardFailed("移交前须先经另一人复核，且同一记录只移交一次。")
         values = {"handed_at": context.now, "handed_by": who, "handed_note": detail.note}
         values |= {"authority": detail.authority, "receipt": detail.receipt}
     await tx.execute(update(table).where(*mine).values(state=detail.step, **values))

@@ -91,7 +91,9 @@ async def _replies(tx: AsyncConnection, ticket_id: TicketId) -> Section:
                 str(row.round),
                 names.get(row.unit, row.unit),
                 _text(row.replied_at),
-                ";".join(f"{REPLY_FIELD_NAMES.get(name, name)}:{_text(value)}" for name, value in row.contents.items()),
+                "；".join(
+                    f"{REPLY_FIELD_NAMES.get(name, name)}：{_text(value)}" for name, value in row.contents.items()
+                ),
                 row.defect or "",
                 row.untrue_why,
             )

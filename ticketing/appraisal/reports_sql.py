@@ -150,7 +150,7 @@ async def choose_case(
         async with tx.begin_nested():
             await tx.execute(insert(report_case).values(**row))
     except IntegrityError:
-        raise GuardFailed("这张工单已选为本期案例,不能重复选入。") from None
+        raise GuardFailed("这张工单已选为本期案例，不能重复选入。") from None
 
 
 async def cases(tx: AsyncConnection, term: Term, public: str) -> tuple[CaseLine, ...]:
@@ -209,7 +209,7 @@ async def track(
             added = await tx.execute(insert(report_topic).values(**row).returning(report_topic.c.id))
             return int(added.scalar_one())
     except IntegrityError:
-        raise GuardFailed("这一事件已在跟踪中,请直接查看。") from None
+        raise GuardFailed("这一事件已在跟踪中，请直接查看。") from None
 
 
 async def untrack(tx: AsyncConnection, topic_id: int, actor: Actor, now: datetime) -> bool:

@@ -93,7 +93,7 @@ async def ask(
     )
     made = (await tx.execute(row.on_conflict_do_nothing().returning(*_RUN))).one_or_none()
     if made is None and not first_only:
-        raise GuardFailed("同一报告正由他人生成,请稍候刷新列表。")
+        raise GuardFailed("同一报告正由他人生成，请稍候刷新列表。")
     return None if made is None else Run(*made)
 
 
@@ -144,7 +144,7 @@ async def publish(tx: AsyncConnection, run_id: int, *, actor: Actor, now: dateti
     """Published, by whom. Raises ReportNotFound, GuardFailed."""
     run = await run_of(tx, run_id, lock=True)
     if run.state != "made":
-        raise GuardFailed("报告尚未生成或已发布,不能再次发布。")
+        raise GuardFailed("报告尚未生成或已发布，不能再次发布。")
     change = update(report_run).where(report_run.c.id == run_id)
     await tx.execute(change.values(state="published", published_at=now, published_by=str(actor)))
     return await run_of(tx, run_id)

@@ -189,21 +189,21 @@ def approval_askable(ticket: Ticket, detail: AskApproval, context: Context) -> N
         raise GuardFailed(f"工单现在不能提请「{gate}」。")
     rule = gate_rule(ticket, detail.gate, context.policy)
     if rule is None:
-        raise GuardFailed(f"按本地规定,本工单不需要「{gate}」。")
+        raise GuardFailed(f"按本地规定，本工单不需要「{gate}」。")
     if rule.rule_id in ticket.cleared:
-        raise GuardFailed.by(f"「{gate}」本轮已经完成,不需要再次提请。", rule.basis)
+        raise GuardFailed.by(f"「{gate}」本轮已经完成，不需要再次提请。", rule.basis)
     _not_asked_yet(ticket, detail.gate)
     if ticket.approval and detail.gate is Gate.REPORT:
         # Both run beside the work; a report must not quietly withdraw the other.
         other = GATE_NAMES[Gate(ticket.approval)]
-        raise GuardFailed.by(f"「{other}」正在签批,请待其完成后再提请「{gate}」。", rule.basis)
+        raise GuardFailed.by(f"「{other}」正在签批，请待其完成后再提请「{gate}」。", rule.basis)
     if detail.gate in REASONED and not detail.reason.strip():
         raise GuardFailed.by(f"提请「{gate}」须写明情况和理由。", rule.basis)
 
 
 def _not_asked_yet(ticket: Ticket, gate: Gate) -> None:
     if ticket.approval == gate:
-        raise GuardFailed(f"「{GATE_NAMES[gate]}」正在签批,请等待结果。")
+        raise GuardFailed(f"「{GATE_NAMES[gate]}」正在签批，请等待结果。")
 
 
 def signature_fits(ticket: Ticket, detail: SignApproval, context: Context) -> None:
@@ -211,7 +211,7 @@ def signature_fits(ticket: Ticket, detail: SignApproval, context: Context) -> No
     signing, step = _turn(ticket, detail.signer, context)
     last = len([one for one in signing.steps if one.state is StepState.OPEN]) == 1
     if signing.seal and last and not detail.seal.strip():
-        raise GuardFailed(f"须由{step.signer.name}签字并盖章:请填写印章或电子印章编号。", signing.basis)
+        raise GuardFailed(f"须由{step.signer.name}签字并盖章：请填写印章或电子印章编号。", signing.basis)
     if step.signer.kind is SignerKind.EXTERNAL and not detail.reference.strip():
         raise GuardFailed(f"请填写{step.signer.name}的文号或销号编号。", signing.basis)
 
@@ -230,11 +230,11 @@ def _turn(ticket: Ticket, signer: str, context: Context) -> tuple[Approval, Step
     if actor == signing.asked_by:
         raise GuardFailed("提请签批的人不能自己签批。请由其他有此职务的人签批。", signing.basis)
     if any(step.signed_by == actor for step in signing.steps):
-        raise GuardFailed("您已经在本次签批中签过,同一人不能签两次。", signing.basis)
+        raise GuardFailed("您已经在本次签批中签过，同一人不能签两次。", signing.basis)
     step = signing.step_for(context.actor, signer)
     if step is None:
         waiting = "、".join(one.signer.name for one in signing.current)
-        raise NotYours(f"现在由{waiting}签批,您的账号没有这一签批职务。请转交签批人,或请管理员核对职务。")
+        raise NotYours(f"现在由{waiting}签批，您的账号没有这一签批职务。请转交签批人，或请管理员核对职务。")
     return signing, step
 
 
@@ -274,9 +274,9 @@ def led_inside_unit(ticket: Ticket, detail: Start, context: Context) -> None:
     if rule is None or rule.led_by is Rank.STAFF:
         return
     if not detail.led_by.strip() or detail.rank is None:
-        raise GuardFailed.by(f"请填写牵头办理人及其职务;本工单应由{rule.label}办理。", rule.basis)
+        raise GuardFailed.by(f"请填写牵头办理人及其职务；本工单应由{rule.label}办理。", rule.basis)
     if RANKS.index(detail.rank) > RANKS.index(rule.led_by):
-        raise GuardFailed.by(f"本工单应由{rule.label}办理,不能由{RANK_NAMES[detail.rank]}代替。", rule.basis)
+        raise GuardFailed.by(f"本工单应由{rule.label}办理，不能由{RANK_NAMES[detail.rank]}代替。", rule.basis)
 
 
 def no_signoff_asked(ticket: Ticket, _: Reply, context: Context) -> None:
@@ -288,7 +288,7 @@ def no_signoff_asked(ticket: Ticket, _: Reply, context: Context) -> None:
 
 def signoff_asked_here(ticket: Ticket, _: AskSignoff, context: Context) -> None:
     if gate_rule(ticket, Gate.SIGNOFF, context.policy) is None:
-        raise GuardFailed("按本地规定,办理结果不需要单位签批。请直接回复。")
+        raise GuardFailed("按本地规定，办理结果不需要单位签批。请直接回复。")
 
 
 def no_feedback_gate(ticket: Ticket, _: object, context: Context) -> None:
@@ -302,7 +302,7 @@ def solved_when_raised(ticket: Ticket, detail: Reply | AskSignoff, context: Cont
     """A matter raised to a higher level stays open until it is solved. Source: LS-015."""
     raised = _raised(ticket, context.policy)
     if raised is not None and not detail.contents.finished:
-        raise GuardFailed.by("本事项已提级统筹办理,须办到问题解决为止,不能以阶段性结果回复。", raised)
+        raise GuardFailed.by("本事项已提级统筹办理，须办到问题解决为止，不能以阶段性结果回复。", raised)
 
 
 def _raised(ticket: Ticket, policy: Policy) -> Basis | None:
@@ -313,7 +313,7 @@ def _raised(ticket: Ticket, policy: Policy) -> Basis | None:
 def rejected_from_scope(ticket: Ticket, _: Reject, __: Context) -> None:
     """While signatures are collected, only the doubt whether it is taken in may end in a rejection."""
     if ticket.approval != Gate.SCOPE:
-        raise GuardFailed("工单正在签批,不能直接不予受理。请等待签批结果。")
+        raise GuardFailed("工单正在签批，不能直接不予受理。请等待签批结果。")
 
 
 # ---- effects ------------------------------------------------------------------------------------------------------
@@ -342,7 +342,7 @@ def sign(ticket: Ticket, detail: SignApproval, context: Context) -> Ticket:
     said = detail.instruction.strip()
     if not said:
         return signed
-    line = f"{step.signer.name}:{said}"
+    line = f"{step.signer.name}：{said}"
     kept = "\n".join(one for one in (ticket.leader_instruction, line) if one)
     leader = {Flag.LEADER} if step.signer.kind is SignerKind.TITLE else set()
     return replace(signed, leader_instruction=kept, flags=ticket.flags | leader)

@@ -27,7 +27,7 @@ LAPSED = Period(1, Clock.WORKING_DAY)
 
 async def supplement_lapsed(tx: AsyncConnection, ticket: Ticket, context: Context) -> tuple[Fact, ...]:
     """The citizen added nothing in time: a person decides what becomes of the request."""
-    why = "诉求人未在期限内补充,请电话联系或决定不予受理"
+    why = "诉求人未在期限内补充，请电话联系或决定不予受理"
     return await records.add_task(tx, ticket, "supplement", records.by(LAPSED, context), context, why)
 
 
@@ -68,7 +68,7 @@ async def _one_report(tx: AsyncConnection, ticket: Ticket, rule: GateRule) -> No
     )
     other = (await tx.execute(query)).scalar_one_or_none()
     if other is not None:
-        raise GuardFailed.by(f"一事一报:同一事项的工单{other}正在呈报领导,请待其批示后再报。", rule.basis)
+        raise GuardFailed.by(f"一事一报：同一事项的工单{other}正在呈报领导，请待其批示后再报。", rule.basis)
 
 
 async def _by_whom(tx: AsyncConnection, ticket: Ticket) -> Approval:
@@ -146,7 +146,9 @@ async def _termination_asked(
     same = select(table.c.id).where(table.c.id.in_(others), member | (table.c.matter == after.matter))
     strangers = sorted(others - set((await tx.execute(same)).scalars()))
     if strangers:
-        raise GuardFailed.by(f"工单{'、'.join(strangers)}不属于同一事项,不能作为终结依据。请先关联。", rules.rule.basis)
+        raise GuardFailed.by(
+            f"工单{'、'.join(strangers)}不属于同一事项，不能作为终结依据。请先关联。", rules.rule.basis
+        )
     await approvals_store.add(
         tx,
         after.id,

@@ -56,12 +56,12 @@ def supplement_askable(_: Ticket, detail: AskSupplement, context: Context) -> No
     if not detail.missing.strip():
         raise GuardFailed.by("请写明需要诉求人补充哪些内容。", rules.basis)
     if len(detail.missing) > MAX_MISSING:
-        raise GuardFailed.by(f"需要补充的内容最多{MAX_MISSING}字,以便短信告知诉求人。", rules.basis)
+        raise GuardFailed.by(f"需要补充的内容最多{MAX_MISSING}字，以便短信告知诉求人。", rules.basis)
 
 
 def supplement_said(_: Ticket, detail: Supplement, __: Context) -> None:
     if not detail.changes.given() and not detail.note.strip():
-        raise GuardFailed("请填写诉求人补充的内容;没有补充的,请说明情况。")
+        raise GuardFailed("请填写诉求人补充的内容；没有补充的，请说明情况。")
 
 
 def supplement_asked_first(ticket: Ticket, detail: Reject, context: Context) -> None:
@@ -70,17 +70,19 @@ def supplement_asked_first(ticket: Ticket, detail: Reject, context: Context) -> 
     if rules is None or detail.code not in rules.ask_first:
         return
     if not ticket.supplements:
-        raise GuardFailed.by("内容不具体的诉求,应先请诉求人补充;补充后仍不具体的才能不予受理。", rules.ask_first_basis)
+        raise GuardFailed.by(
+            "内容不具体的诉求，应先请诉求人补充；补充后仍不具体的才能不予受理。", rules.ask_first_basis
+        )
     running = ticket.due(DeadlineKind.SUPPLEMENT)
     if running is not None and not is_late(running.deadline.due_at, context.now):
-        raise GuardFailed.by("诉求人补充的期限还没有到。请等待补充,或先记录补充情况。", rules.ask_first_basis)
+        raise GuardFailed.by("诉求人补充的期限还没有到。请等待补充，或先记录补充情况。", rules.ask_first_basis)
 
 
 def decided_above(_: Ticket, detail: Reject, context: Context) -> None:
     """Where the first receiver cannot tell, a supervisor decides. Source: SQ-011."""
     reason = context.policy.reject_reason(detail.code)
     if reason is not None and reason.undetermined and Role.SUPERVISOR not in context.actor.roles:
-        raise GuardFailed.by("首接人员无法认定的事项须报上级认定。请提请「受理认定」,由督办员决定。", reason.basis)
+        raise GuardFailed.by("首接人员无法认定的事项须报上级认定。请提请「受理认定」，由督办员决定。", reason.basis)
 
 
 def _ask(ticket: Ticket, _: AskSupplement, context: Context) -> Ticket:

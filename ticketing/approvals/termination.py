@@ -55,13 +55,13 @@ def application_founded(ticket: Ticket, detail: AskTermination, context: Context
         raise GuardFailed("本地规定没有终结办理。请按程序办理或不予受理。")
     basis, judged = rules.rule.basis, {one.ticket for one in detail.judgements}
     if ticket.approval == Gate.TERMINATION:
-        raise GuardFailed.by("终结申请正在签批,请等待结果。", basis)
+        raise GuardFailed.by("终结申请正在签批，请等待结果。", basis)
     if ticket.approval:
-        raise GuardFailed.by("工单另有事项正在签批,请待其完成后再申请终结。", basis)
+        raise GuardFailed.by("工单另有事项正在签批，请待其完成后再申请终结。", basis)
     if not detail.reason.strip() or any(not one.reason.strip() for one in detail.judgements):
-        raise GuardFailed.by("申请终结须写明理由,并逐件写明认定为不合理诉求的依据。", basis)
+        raise GuardFailed.by("申请终结须写明理由，并逐件写明认定为不合理诉求的依据。", basis)
     if len(judged) != len(detail.judgements) or ticket.id not in judged:
-        raise GuardFailed.by("认定为不合理的诉求须包括本工单,每件只列一次。", basis)
+        raise GuardFailed.by("认定为不合理的诉求须包括本工单，每件只列一次。", basis)
     if len(judged) < rules.least or ticket.request_no < rules.least:
         raise GuardFailed.by(f"同一事项须有{rules.least}次及以上不合理诉求才能申请终结。", basis)
 

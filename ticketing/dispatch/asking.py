@@ -60,9 +60,9 @@ def way_known(_: Ticket, detail: Answer | Refer, context: Context) -> None:
     rules = context.policy.dispatching
     ways = rules.ways if rules is not None else None
     if ways is None and detail.way:
-        raise GuardFailed("本地规定没有列出处办方式,请不要填写。")
+        raise GuardFailed("本地规定没有列出处办方式，请不要填写。")
     if ways is not None and way_of(detail) not in ways.values:
-        raise GuardFailed.by(f"请选择处办方式:{'、'.join(ways.values)}。", ways.basis)
+        raise GuardFailed.by(f"请选择处办方式：{'、'.join(ways.values)}。", ways.basis)
 
 
 # ---- returns -----------------------------------------------------------------------------------------------------
@@ -72,14 +72,14 @@ def return_allowed(ticket: Ticket, detail: AskReturn, context: Context) -> None:
     """A return is asked for once, in its window, with reason and basis, and not after an extension was asked for."""
     rules = context.policy.returns
     if ticket.return_open:
-        raise GuardFailed("退单申请正在审核,请等待结果。")
+        raise GuardFailed("退单申请正在审核，请等待结果。")
     no_basis = rules.refusal("no_basis")
     given = _return_given(detail)
     missing = [group for group in rules.needs if not group & given]
     if missing or not detail.reason.strip():
         names = "、".join("或".join(sorted(NEED_NAMES[need] for need in group)) for group in missing)
         raise GuardFailed.by(
-            f"申请退单须同时说明理由和依据。还缺:{names or '理由'}。", no_basis.basis if no_basis else rules.basis
+            f"申请退单须同时说明理由和依据。还缺：{names or '理由'}。", no_basis.basis if no_basis else rules.basis
         )
     asked = rules.refusal("extension_requested")
     if asked is not None and (ticket.extensions or ticket.extension_asked):
@@ -90,12 +90,12 @@ def return_allowed(ticket: Ticket, detail: AskReturn, context: Context) -> None:
 def _in_return_window(ticket: Ticket, context: Context) -> None:
     rules, window = context.policy.returns, ticket.due(DeadlineKind.RETURN)
     if window is None and ticket.state is State.DISPATCHED:
-        raise GuardFailed.by("退单期限自签收起算。请先签收,再申请退单。", rules.windows[-1].basis)
+        raise GuardFailed.by("退单期限自签收起算。请先签收，再申请退单。", rules.windows[-1].basis)
     if window is not None and not is_late(window.deadline.due_at, context.now):
         return
     if rules.on_lapse is OnLapse.DEEMED_ACCEPTED:
-        raise GuardFailed.by("已超过申请退单的期限,视同已接收工单。请继续办理。", rules.lapse_basis)
-    raise GuardFailed.by("已超过申请退单的期限。请继续办理,职责有争议的可向热线工作站反映。", rules.windows[-1].basis)
+        raise GuardFailed.by("已超过申请退单的期限，视同已接收工单。请继续办理。", rules.lapse_basis)
+    raise GuardFailed.by("已超过申请退单的期限。请继续办理，职责有争议的可向热线工作站反映。", rules.windows[-1].basis)
 
 
 def _return_given(detail: AskReturn) -> frozenset[ReturnNeed]:
@@ -118,7 +118,7 @@ def return_refusal_cited(_: Ticket, detail: RefuseReturn, context: Context) -> N
     rules = context.policy.returns
     if rules.refusals and rules.refusal(detail.code) is None:
         known = "、".join(f"{case.code}({case.label})" for case in rules.refusals)
-        raise GuardFailed.by(f"不予退回须选定一种情形:{known}。", rules.basis)
+        raise GuardFailed.by(f"不予退回须选定一种情形：{known}。", rules.basis)
     if not rules.refusals and not detail.reason.strip():
         raise GuardFailed.by("不予退回须写明理由。", rules.basis)
 
@@ -131,13 +131,13 @@ def extension_allowed(ticket: Ticket, detail: AskExtension, context: Context) ->
     rules = context.policy.extension
     running = ticket.due(DeadlineKind.HANDLE)
     if running is None:
-        raise GuardFailed.by("本工单没有办理时限,不需要延期。", rules.basis)
+        raise GuardFailed.by("本工单没有办理时限，不需要延期。", rules.basis)
     if ticket.extension_asked:
-        raise GuardFailed("延期申请正在审核,请等待结果。")
+        raise GuardFailed("延期申请正在审核，请等待结果。")
     if ticket.return_open:
-        raise GuardFailed("退单申请正在审核,不能同时申请延期。")
+        raise GuardFailed("退单申请正在审核，不能同时申请延期。")
     if is_late(running.deadline.due_at, context.now):
-        raise GuardFailed.by("办理时限已过,延期须在到期前申请。", rules.basis)
+        raise GuardFailed.by("办理时限已过，延期须在到期前申请。", rules.basis)
     if not detail.reason.strip():
         raise GuardFailed.by("申请延期须说明理由。", rules.basis)
     _in_apply_window(running.deadline, context)
@@ -166,21 +166,21 @@ def _in_apply_window(running: Deadline, context: Context) -> None:
     rules = context.policy.extension
     opens, closes = apply_span(running, rules.window, context.calendar)
     if (opens is not None and context.now < opens) or is_late(closes, context.now):
-        raise GuardFailed.by(f"现在不能申请延期:本地按「{WINDOW_NAMES[rules.window]}」执行。", rules.window_basis)
+        raise GuardFailed.by(f"现在不能申请延期：本地按「{WINDOW_NAMES[rules.window]}」执行。", rules.window_basis)
 
 
 def _needs_met(ticket: Ticket, detail: AskExtension, context: Context) -> None:
     rules, needs = context.policy.extension, extension_needs(ticket, detail.amount, context)
     informed = ExtensionNeed.CITIZEN_INFORMED in needs
     if informed and detail.citizen_informed_at is None and not ticket.confidential:
-        raise GuardFailed.by("申请延期前须向诉求人说明情况,并填写说明时间。", rules.basis)
+        raise GuardFailed.by("申请延期前须向诉求人说明情况，并填写说明时间。", rules.basis)
     if detail.citizen_informed_at is not None and is_late(context.now, detail.citizen_informed_at):
         raise GuardFailed.by("向诉求人说明情况的时间晚于现在。请核对。", rules.basis)
     unsigned = [
         name
         for need, name, given in (
             (ExtensionNeed.SIGNATURE, "主要负责人签字", detail.signed_by),
-            (ExtensionNeed.SEAL, "单位盖章(编号)", detail.seal),
+            (ExtensionNeed.SEAL, "单位盖章（编号）", detail.seal),
         )
         if need in needs and not given.strip()
     ]
@@ -204,9 +204,9 @@ def _new_due_stated(ticket: Ticket, detail: AskExtension, context: Context) -> N
     """The day it will be done is stated, and is the day the extension gives. Source: MC-032."""
     rules, day = context.policy.extension, local_day(new_deadline(ticket, detail.amount, context).due_at)
     if detail.new_due is None:
-        raise GuardFailed.by(f"申请延期须明确新的办理期限。按所申请的延期,应填{day}。", rules.basis)
+        raise GuardFailed.by(f"申请延期须明确新的办理期限。按所申请的延期，应填{day}。", rules.basis)
     if detail.new_due != day:
-        raise GuardFailed.by(f"填写的新期限{detail.new_due}与所申请的延期不符,应为{day}。", rules.basis)
+        raise GuardFailed.by(f"填写的新期限{detail.new_due}与所申请的延期不符，应为{day}。", rules.basis)
 
 
 def approver_decides(ticket: Ticket, _: GrantExtension | RefuseExtension, context: Context) -> None:
@@ -217,7 +217,7 @@ def approver_decides(ticket: Ticket, _: GrantExtension | RefuseExtension, contex
     by_above = context.actor.kind == UPSTREAM
     if above is not None and from_above and not by_above:
         raise GuardFailed.by(
-            "本工单由上级热线受理,延期须经受理的上级热线同意。申请已提交,请等待上级平台答复。", above.basis
+            "本工单由上级热线受理，延期须经受理的上级热线同意。申请已提交，请等待上级平台答复。", above.basis
         )
     if by_above and not from_above:
         raise GuardFailed("本工单的延期由本地热线决定。")
@@ -251,7 +251,7 @@ def room_of(ticket: Ticket, context: Context) -> Room:
     """How much more this ticket may be given. Raises GuardFailed when it has no limit or may not be extended."""
     running, rule = ticket.due(DeadlineKind.HANDLE), extension_rule(ticket, context)
     if running is None:
-        raise GuardFailed.by("本工单没有办理时限,不需要延期。", context.policy.extension.basis)
+        raise GuardFailed.by("本工单没有办理时限，不需要延期。", context.policy.extension.basis)
     return room(rule, running.deadline, ticket.extended, ticket.extensions_granted)
 
 
@@ -259,7 +259,7 @@ def within_cap(ticket: Ticket, amount: int, context: Context) -> None:
     """Raises GuardFailed unless the cap leaves room for so much more."""
     left, rule = room_of(ticket, context), extension_rule(ticket, context)
     if not left.most:
-        raise GuardFailed.by("延期已用满,不能再延长。", rule.basis)
+        raise GuardFailed.by("延期已用满，不能再延长。", rule.basis)
     if not 1 <= amount <= left.most:
         raise GuardFailed.by(f"延长的时限须为1至{left.most}{CLOCK_NAMES[left.clock]}。", rule.basis)
 
@@ -268,6 +268,6 @@ def new_deadline(ticket: Ticket, amount: int, context: Context) -> Deadline:
     """The handling limit after `amount` more. Raises GuardFailed when none runs, CalendarEnds."""
     running, rule, policy = ticket.due(DeadlineKind.HANDLE), extension_rule(ticket, context), context.policy
     if running is None:
-        raise GuardFailed.by("本工单没有办理时限,不需要延期。", policy.extension.basis)
+        raise GuardFailed.by("本工单没有办理时限，不需要延期。", policy.extension.basis)
     name, workdays = policy.name, policy.workdays
     return prolonged(rule, running.deadline, ticket.extended, amount, context.calendar, name, workdays)

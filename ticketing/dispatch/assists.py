@@ -100,7 +100,7 @@ def awaited(orders: Iterable[Order], now: datetime) -> tuple[UnitId, ...]:
 def opinion_said(_: Ticket, detail: GiveOpinion, context: Context) -> None:
     if not detail.opinion.strip():
         rules = context.policy.dispatching.assist if context.policy.dispatching else None
-        what = "请说明不能配合办理的理由。" if detail.refused else "请填写办理意见,反馈给主办单位和热线。"
+        what = "请说明不能配合办理的理由。" if detail.refused else "请填写办理意见，反馈给主办单位和热线。"
         raise GuardFailed.by(what, rules.basis if rules else OURS)
 
 
@@ -113,7 +113,7 @@ def assists(ticket: Ticket, _: object, context: Context) -> None:
 def progress_said(ticket: Ticket, detail: ReportProgress, context: Context) -> None:
     """Under a limit of another law the unit reports how far it is. Source: MC-031 (动态反馈办理进展情况)."""
     if not any(due.deadline.kind is K.PROGRESS for due in ticket.dues):
-        raise GuardFailed("本工单没有按其他法定时限办理,不需要反馈进度。")
+        raise GuardFailed("本工单没有按其他法定时限办理，不需要反馈进度。")
     if not detail.progress.strip():
         raise GuardFailed.by("请填写办理进展情况。", context.policy.handle.progress_basis)
 

@@ -118,7 +118,7 @@ def suggest(
     for entry in matching(entries, ticket):
         strong = STRONG if _names(entry, ticket.subject) else STRONG // 2
         names = entry.subject or "、".join(entry.keywords[:3])
-        case(entry.unit).add(strong, f"派单目录{entry.code}:{names}", entry.basis)
+        case(entry.unit).add(strong, f"派单目录{entry.code}：{names}", entry.basis)
     for unit in units.values():
         for weight, reason in _routing(ticket, unit, units, rules):
             case(unit.id).add(weight, reason)
@@ -137,15 +137,15 @@ def _routing(
     where = f"{ticket.place}\n{ticket.content}"
     for weight, key in zip(ORDER, rules.routing, strict=False):
         if key is RoutingKey.FUNCTION and (hit := _first(unit.functions, text)):
-            yield weight, f"职能职责:{hit}"
+            yield weight, f"职能职责：{hit}"
         if key is RoutingKey.TERRITORY and (hit := _first(unit.territory, where)):
-            yield weight, f"属地管理:{hit}"
+            yield weight, f"属地管理：{hit}"
         if key is RoutingKey.INDUSTRY and (hit := _first(unit.industry, text)):
-            yield weight, f"行业管理:{hit}"
+            yield weight, f"行业管理：{hit}"
         if key is RoutingKey.COMPETENT and unit.kind is UnitKind.DEPARTMENT:
             led = [one for one in units.values() if one.parent == unit.id and _first(one.functions, text)]
             if led:
-                yield weight, f"谁主管谁负责:主管{led[0].name}"
+                yield weight, f"谁主管谁负责：主管{led[0].name}"
 
 
 def _first(words: Iterable[str], text: str) -> str:
@@ -154,11 +154,11 @@ def _first(words: Iterable[str], text: str) -> str:
 
 def _experience(seen: Experience) -> Iterable[tuple[int, str]]:
     if seen.ruled:
-        yield RULED, f"职责裁定:同类事项已裁定由其承办{seen.ruled}次"
+        yield RULED, f"职责裁定：同类事项已裁定由其承办{seen.ruled}次"
     if seen.accepted or seen.returned:
         total = seen.accepted + seen.returned
         weight = round(PAST * (seen.accepted - seen.returned) / total)
-        yield weight, f"以往同类工单:承办{seen.accepted}件,退回{seen.returned}件"
+        yield weight, f"以往同类工单：承办{seen.accepted}件，退回{seen.returned}件"
 
 
 def _suggestion(unit_id: UnitId, case: _Case, units: Mapping[UnitId, Unit], rules: DispatchRules) -> Suggestion:
@@ -166,8 +166,8 @@ def _suggestion(unit_id: UnitId, case: _Case, units: Mapping[UnitId, Unit], rule
     via = unit.parent if rules.two_hop is not None and unit.kind is UnitKind.ENTERPRISE else None
     reasons = list(case.reasons)
     if via is not None and via in units:
-        reasons.append(f"先派其主管部门{units[via].name},由其转派({rules.two_hop})")
-    basis = case.basis or (f"职能职责:{'、'.join(unit.functions[:5])}" if unit.functions else "")
+        reasons.append(f"先派其主管部门{units[via].name}，由其转派（{rules.two_hop}）")
+    basis = case.basis or (f"职能职责：{'、'.join(unit.functions[:5])}" if unit.functions else "")
     return Suggestion(unit_id, unit.name, case.score, tuple(reasons), basis, via)
 
 

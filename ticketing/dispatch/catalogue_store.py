@@ -39,7 +39,7 @@ class EntryChanged(Refused):
     """Somebody else changed the line meanwhile; read it again, then decide again."""
 
     def __init__(self) -> None:
-        super().__init__("派单目录的这一条刚刚被他人修改,本次操作没有保存。请核对最新内容后再操作。")
+        super().__init__("派单目录的这一条刚刚被他人修改，本次操作没有保存。请核对最新内容后再操作。")
 
 
 async def lines(tx: AsyncConnection, *, all_of_them: bool = False) -> tuple[Line, ...]:

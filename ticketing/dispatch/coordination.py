@@ -67,9 +67,9 @@ async def call(tx: AsyncConnection, ticket_id: TicketId, notice: Notice, *, acto
     """Call the units together. Raises TicketNotFound, GuardFailed."""
     ticket = await store.load(tx, ticket_id, lock=True, unit=store.unit_scope(actor), viewer=actor)
     if ticket.state in ENDED:
-        raise GuardFailed("工单没有在办理,不需要召集协调会议或现场踏勘。")
+        raise GuardFailed("工单没有在办理，不需要召集协调会议或现场踏勘。")
     if not notice.units or len(set(notice.units)) != len(notice.units):
-        raise GuardFailed("请选择参加的单位,每家只选一次。")
+        raise GuardFailed("请选择参加的单位，每家只选一次。")
     if not notice.agenda.strip() or not notice.place.strip():
         raise GuardFailed("请写明议题和地点。")
     if notice.at <= now:
@@ -89,7 +89,7 @@ async def answer(tx: AsyncConnection, number: int, given: Answered, *, actor: Ac
     if actor.unit is None or actor.unit != given.unit:
         raise NotYours("只有受邀单位可以答复。请用本单位账号操作。")
     if not given.attendees or not given.opinion.strip():
-        raise GuardFailed("请填写参加人员,并写明办理意见。")
+        raise GuardFailed("请填写参加人员，并写明办理意见。")
     table = coordination_unit
     own = (table.c.coordination_id == number, table.c.unit == given.unit)
     said = {"attendees": list(given.attendees), "materials": list(given.materials), "opinion": given.opinion}

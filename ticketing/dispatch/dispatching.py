@@ -88,7 +88,7 @@ def warned(detail: Dispatch, known: Known, rules: DispatchRules | None) -> tuple
 
 def _active(unit: Unit) -> None:
     if not unit.active:
-        raise GuardFailed(f"{unit.name}已停用,不能派单。请从单位名录中选择其他单位。")
+        raise GuardFailed(f"{unit.name}已停用，不能派单。请从单位名录中选择其他单位。")
 
 
 def _within_reach(unit: Unit, policy: Policy) -> None:
@@ -97,7 +97,7 @@ def _within_reach(unit: Unit, policy: Policy) -> None:
     if unit.administrative or refused is None:
         return
     raise GuardFailed.by(
-        f"{unit.name}不履行行政管理职能,不能作为承办单位。请以「{refused.label}」不予受理,并告知诉求人应向哪里反映。",
+        f"{unit.name}不履行行政管理职能，不能作为承办单位。请以「{refused.label}」不予受理，并告知诉求人应向哪里反映。",
         refused.basis,
     )
 
@@ -107,7 +107,8 @@ def _has_handler(lead: Unit | None, rules: DispatchRules) -> None:
     if lead is None or rule is None or rule.missing is not Missing.BLOCK or len(lead.handlers) >= rule.least:
         return
     raise GuardFailed.by(
-        f"{lead.name}没有登记具办人员(至少{rule.least}名),不能派单。请先在单位名录中登记,或改派其他单位。", rule.basis
+        f"{lead.name}没有登记具办人员（至少{rule.least}名）,不能派单。请先在单位名录中登记，或改派其他单位。",
+        rule.basis,
     )
 
 
@@ -119,7 +120,7 @@ def not_the_accused(ticket: Ticket, unit: Unit, policy: Policy) -> None:
     if unit.handlers and not left:
         basis = policy.dispatching.personal if policy.dispatching else Basis()
         raise GuardFailed.by(
-            f"{unit.name}的经办人就是被反映人,不能派给被反映人办理。请派其上级或主管部门,或请该单位另行指定经办人。",
+            f"{unit.name}的经办人就是被反映人，不能派给被反映人办理。请派其上级或主管部门，或请该单位另行指定经办人。",
             basis,
         )
 
@@ -128,7 +129,7 @@ def not_by_the_accused(ticket: Ticket, names: frozenset[str], policy: Policy) ->
     """Whoever the request complains of neither signs nor works it, under any of their names. Source: LS-003."""
     if ticket.accused and any(names_accused(ticket.accused, name) for name in names):
         basis = policy.dispatching.personal if policy.dispatching else Basis()
-        raise GuardFailed.by("您是本工单的被反映人,不能办理。请交由单位其他人员办理。", basis)
+        raise GuardFailed.by("您是本工单的被反映人，不能办理。请交由单位其他人员办理。", basis)
 
 
 def _by_its_authority(lead: Unit | None, known: Known, rules: DispatchRules) -> None:
@@ -136,14 +137,14 @@ def _by_its_authority(lead: Unit | None, known: Known, rules: DispatchRules) -> 
     if lead is None or rules.two_hop is None or lead.kind is not UnitKind.ENTERPRISE or lead.parent is None:
         return
     above = known.name(lead.parent)
-    raise GuardFailed.by(f"{lead.name}是企事业单位,由其主管部门转派。请派给主管部门({above})。", rules.two_hop)
+    raise GuardFailed.by(f"{lead.name}是企事业单位，由其主管部门转派。请派给主管部门（{above}）。", rules.two_hop)
 
 
 def _basis_named(detail: Dispatch, lead: Unit | None, known: Known, rules: DispatchRules) -> None:
     """A dispatch says by which duty list it goes there; the catalogue may say it. Source: LS-026."""
     if rules.duty_basis is None or lead is None or basis_for(detail, lead, known):
         return
-    raise GuardFailed.by("派单须注明依据:部门「三定」方案、权责清单或有关法规政策。", rules.duty_basis)
+    raise GuardFailed.by("派单须注明依据：部门「三定」方案、权责清单或有关法规政策。", rules.duty_basis)
 
 
 def basis_for(detail: Dispatch, lead: Unit | None, known: Known) -> str:
@@ -152,8 +153,8 @@ def basis_for(detail: Dispatch, lead: Unit | None, known: Known) -> str:
         return detail.basis
     entry = next((entry for entry in known.entries if entry.unit == detail.lead), None)
     if entry is not None:
-        return f"派单目录{entry.code}:{entry.basis}"
-    return f"单位职责:{'、'.join(lead.functions[:5])}" if lead is not None and lead.functions else ""
+        return f"派单目录{entry.code}：{entry.basis}"
+    return f"单位职责：{'、'.join(lead.functions[:5])}" if lead is not None and lead.functions else ""
 
 
 def _as_ruled(detail: Dispatch, known: Known, rules: DispatchRules | None) -> None:
@@ -162,14 +163,14 @@ def _as_ruled(detail: Dispatch, known: Known, rules: DispatchRules | None) -> No
     if ruling is None or detail.lead == ruling.lead:
         return
     basis = rules.dispute.ruling_basis if rules and rules.dispute else Basis()
-    raise GuardFailed.by(f"本工单职责已裁定由{known.name(ruling.lead)}主办,须按裁定派单。", basis)
+    raise GuardFailed.by(f"本工单职责已裁定由{known.name(ruling.lead)}主办，须按裁定派单。", basis)
 
 
 def _not_again(detail: Dispatch, known: Known) -> None:
     """A unit that returned a ticket gets it back only with a reason, or by a ruling."""
     ruled = known.ruling is not None and known.ruling.lead == detail.lead
     if detail.lead in known.returned_by and not ruled and not detail.reason.strip():
-        raise GuardFailed("该单位已退回过本工单。确需再次派给该单位的,请写明理由,或提请职责争议协调。")
+        raise GuardFailed("该单位已退回过本工单。确需再次派给该单位的，请写明理由，或提请职责争议协调。")
 
 
 def _not_to_a_township(ticket: Ticket, detail: Dispatch, lead: Unit | None, known: Known) -> None:
@@ -180,7 +181,7 @@ def _not_to_a_township(ticket: Ticket, detail: Dispatch, lead: Unit | None, know
     if entry is None or entry.duty_of is not DutyOf.DEPARTMENT:
         return
     raise GuardFailed(
-        f"按派单目录{entry.code}({entry.basis}),本事项属于部门职责,不能直接派给乡镇(街道)。请派{known.name(entry.unit)};确需属地办理的,请写明理由。"
+        f"按派单目录{entry.code}({entry.basis}),本事项属于部门职责，不能直接派给乡镇（街道）。请派{known.name(entry.unit)};确需属地办理的，请写明理由。"
     )
 
 

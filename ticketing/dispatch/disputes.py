@@ -57,9 +57,9 @@ class DisputeRuled(Fact):
 def may_open(ticket: Ticket, detail: OpenDispute, context: Context) -> None:
     rules = _rules(context)
     if ticket.ruled:
-        raise GuardFailed.by("本工单职责已经裁定,不再进行申诉处理,须按裁定办理。", rules.ruling_basis)
+        raise GuardFailed.by("本工单职责已经裁定，不再进行申诉处理，须按裁定办理。", rules.ruling_basis)
     if ticket.dispute_open:
-        raise GuardFailed("职责争议正在协调,请等待裁定。")
+        raise GuardFailed("职责争议正在协调，请等待裁定。")
     if not detail.reason.strip():
         raise GuardFailed.by(f"提请{rules.decider}须写明争议所在。", rules.basis)
 
@@ -71,11 +71,11 @@ def may_rule(ticket: Ticket, detail: RuleDispute, context: Context) -> None:
         raise GuardFailed("没有待裁定的职责争议。")
     missing = [name for name, given in _needed(rules, detail) if not given]
     if missing:
-        raise GuardFailed.by(f"职责裁定还缺:{'、'.join(missing)}。", rules.basis)
+        raise GuardFailed.by(f"职责裁定还缺：{'、'.join(missing)}。", rules.basis)
     if detail.lead in detail.assists or len(set(detail.assists)) != len(detail.assists):
         raise GuardFailed.by("同一单位不能重复出现在主办、协办之中。", rules.basis)
     if ticket.lead_unit is not None and detail.lead not in (ticket.lead_unit, ticket.authority):
-        raise GuardFailed.by("工单仍在原承办单位。裁定由其他单位承办的,请先同意退单,再作裁定。", rules.basis)
+        raise GuardFailed.by("工单仍在原承办单位。裁定由其他单位承办的，请先同意退单，再作裁定。", rules.basis)
 
 
 def _needed(rules: DisputeRules, detail: RuleDispute) -> tuple[tuple[str, bool], ...]:
@@ -90,13 +90,13 @@ def _needed(rules: DisputeRules, detail: RuleDispute) -> tuple[tuple[str, bool],
 def settled(ticket: Ticket, _: object, __: Context) -> None:
     """Nothing is dispatched while it is being decided whose duty it is."""
     if ticket.dispute_open:
-        raise GuardFailed("职责争议正在协调,请等裁定后再派单。")
+        raise GuardFailed("职责争议正在协调，请等裁定后再派单。")
 
 
 def not_ruled(ticket: Ticket, _: object, context: Context) -> None:
     """After the ruling nothing is returned and nothing appealed. Source: LS-047, LS-082."""
     if ticket.ruled:
-        raise GuardFailed.by("本工单职责已经联合审定,不得退回,也不再进行申诉处理。", _rules(context).ruling_basis)
+        raise GuardFailed.by("本工单职责已经联合审定，不得退回，也不再进行申诉处理。", _rules(context).ruling_basis)
 
 
 def _rules(context: Context) -> DisputeRules:
@@ -131,7 +131,7 @@ def _after_returns(ticket: Ticket, _: AnyDetail, policy: Policy) -> Detail | Non
         return None
     if ticket.state is not State.AWAITING_DISPATCH or ticket.returns < rules.after_returns:
         return None
-    return OpenDispute(f"工单已被退回{ticket.returns}次,职责归属有争议")
+    return OpenDispute(f"工单已被退回{ticket.returns}次，职责归属有争议")
 
 
 PART = Part(

@@ -53,28 +53,28 @@ class HandedBack(Fact):
 def may_forward(ticket: Ticket, detail: ForwardDown, context: Context) -> None:
     """Once, with an instruction, and nothing under review. Whether the unit is one of theirs, the directory says."""
     if ticket.authority is not None:
-        raise GuardFailed("工单已由主管部门转派过一次,不能再往下转。请由本单位办理,或退回主管部门。")
+        raise GuardFailed("工单已由主管部门转派过一次，不能再往下转。请由本单位办理，或退回主管部门。")
     if ticket.return_open or ticket.extension_asked:
-        raise GuardFailed("退单或延期申请正在审核,不能转派。请等待结果。")
+        raise GuardFailed("退单或延期申请正在审核，不能转派。请等待结果。")
     if not detail.unit.strip() or detail.unit == ticket.lead_unit or detail.unit in ticket.assist_units:
-        raise GuardFailed.by("请选择一家下属单位;不能转给本单位或已经协办的单位。", _basis(context))
+        raise GuardFailed.by("请选择一家下属单位；不能转给本单位或已经协办的单位。", _basis(context))
     if not detail.instruction.strip():
         raise GuardFailed.by("转派须写明具体办理要求。", _basis(context))
 
 
 def may_hand_back(ticket: Ticket, detail: HandBack, context: Context) -> None:
     if ticket.authority is None:
-        raise GuardFailed("工单不是由主管部门转派的。不属于本单位职责的,请申请退单。")
+        raise GuardFailed("工单不是由主管部门转派的。不属于本单位职责的，请申请退单。")
     if not detail.reason.strip():
         raise GuardFailed.by("退回主管部门须说明理由。", _basis(context))
     if ticket.extension_asked:
-        raise GuardFailed("延期申请正在审核,不能退回主管部门。请等待结果。")
+        raise GuardFailed("延期申请正在审核，不能退回主管部门。请等待结果。")
 
 
 def only_one_hop(ticket: Ticket, _: object, context: Context) -> None:
     """What came through the department goes back to the department, not past it. Source: LS-090."""
     if ticket.authority is not None:
-        raise GuardFailed.by("工单由主管部门转派,请先退回主管部门,由主管部门决定是否向热线退单。", _basis(context))
+        raise GuardFailed.by("工单由主管部门转派，请先退回主管部门，由主管部门决定是否向热线退单。", _basis(context))
 
 
 def _basis(context: Context) -> Basis:

@@ -21,7 +21,7 @@ async def _forwarded(
     """Only to a unit of their own. Source: LS-022, LS-090."""
     below = (await units_store.one(tx, detail.unit)).unit
     if below.parent != before.lead_unit or not below.active:
-        raise GuardFailed(f"{below.name}不是您单位的下属或主管单位,不能转派。请从本单位的下属单位中选择。")
+        raise GuardFailed(f"{below.name}不是您单位的下属或主管单位，不能转派。请从本单位的下属单位中选择。")
     not_the_accused(after, below, context.policy)
     lead = (_part.c.ticket_id == after.id, _part.c.role == "lead", _part.c.ended_at.is_(None))
     await tx.execute(update(_part).where(*lead).values(role="authority"))

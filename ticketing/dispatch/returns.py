@@ -64,11 +64,11 @@ def window_has_passed(ticket: Ticket, _: DeemSigned, context: Context) -> None:
     """Only a passed window, with no return under review, signs by itself. Source: MC-027."""
     rules, window = context.policy.returns, ticket.due(DeadlineKind.RETURN)
     if rules.on_lapse is not OnLapse.DEEMED_ACCEPTED:
-        raise GuardFailed.by("本地规定没有逾期视同签收,须由承办单位签收。", rules.lapse_basis)
+        raise GuardFailed.by("本地规定没有逾期视同签收，须由承办单位签收。", rules.lapse_basis)
     if ticket.return_open:
-        raise GuardFailed("退单申请正在审核,不能视同签收。")
+        raise GuardFailed("退单申请正在审核，不能视同签收。")
     if window is None or not is_late(window.deadline.due_at, context.now):
-        raise GuardFailed.by("退单期限未满,不能视同签收。", rules.lapse_basis)
+        raise GuardFailed.by("退单期限未满，不能视同签收。", rules.lapse_basis)
 
 
 def outage_extends(ticket: Ticket, detail: NoteOutage, context: Context) -> None:
@@ -77,15 +77,15 @@ def outage_extends(ticket: Ticket, detail: NoteOutage, context: Context) -> None
     if grace is None:
         raise GuardFailed("本地规定没有因网络等客观因素顺延退单期限。请在原期限内申请退单。")
     if not detail.cause.strip() or not detail.evidence.strip():
-        raise GuardFailed.by("顺延退单期限须写明客观原因(如外网断网),并提供证明材料。", grace.basis)
+        raise GuardFailed.by("顺延退单期限须写明客观原因（如外网断网）,并提供证明材料。", grace.basis)
     if window is None:
-        raise GuardFailed.by("退单期限尚未起算或已结束,不能顺延。", grace.basis)
+        raise GuardFailed.by("退单期限尚未起算或已结束，不能顺延。", grace.basis)
     if sum(_is_grace(due, ticket) for due in ticket.dues) >= grace.times:
-        raise GuardFailed.by(f"退单期限只能顺延{grace.times}次,已经顺延过。", grace.basis)
+        raise GuardFailed.by(f"退单期限只能顺延{grace.times}次，已经顺延过。", grace.basis)
     if is_late(context.now, detail.from_at) or detail.until_at <= detail.from_at:
-        raise GuardFailed.by("故障起止时间不对:须已经发生,且结束晚于开始。", grace.basis)
+        raise GuardFailed.by("故障起止时间不对：须已经发生，且结束晚于开始。", grace.basis)
     if detail.until_at < window.deadline.from_at or is_late(window.deadline.due_at, detail.from_at):
-        raise GuardFailed.by("故障不在本工单的退单期限之内,不能顺延。", grace.basis)
+        raise GuardFailed.by("故障不在本工单的退单期限之内，不能顺延。", grace.basis)
     if is_late(_longer(window, context).deadline.due_at, context.now):
         raise GuardFailed.by("顺延后的退单期限也已经过去。请继续办理。", grace.basis)
 
@@ -190,7 +190,7 @@ def _finding(case: RefusalCase, look: Callable[[], tuple[bool | None, str]] | No
 
 def _no_basis(asked: AskReturn | None) -> tuple[bool | None, str]:
     if asked is None:
-        return None, "尚未申请退单;申请时须写明理由和依据"
+        return None, "尚未申请退单；申请时须写明理由和依据"
     missing = not asked.reason.strip() or not (asked.legal_basis.strip() or asked.proper_unit.strip())
     return missing, "未注明理由和依据" if missing else "已注明理由和依据"
 
@@ -202,8 +202,8 @@ def _extension_requested(ticket: Ticket) -> tuple[bool, str]:
 
 def _duty_fixed(ticket: Ticket) -> tuple[bool | None, str]:
     if ticket.ruled:
-        return True, "职责争议已经裁定,应由原承办单位办理"
-    return None, "没有职责裁定;是否依法依职责应由其办理,须由审核人员判断"
+        return True, "职责争议已经裁定，应由原承办单位办理"
+    return None, "没有职责裁定；是否依法依职责应由其办理，须由审核人员判断"
 
 
 def _kb_later(ticket: Ticket, uploaded_at: datetime | None) -> tuple[bool | None, str]:
@@ -212,4 +212,4 @@ def _kb_later(ticket: Ticket, uploaded_at: datetime | None) -> tuple[bool | None
         return None, "没有指明知识点"
     if uploaded_at > ticket.registered_at:
         return True, "知识点上传时间晚于事项登记时间"
-    return None, "知识点上传早于登记;热线能否直接答复,须由审核人员判断"
+    return None, "知识点上传早于登记；热线能否直接答复，须由审核人员判断"

@@ -72,7 +72,7 @@ async def check_assist(tx: AsyncConnection, ticket: Ticket, unit: UnitId, contex
     """An assisting unit is active, and is not the accused."""
     for one in (await units_store.load(tx, [unit])).values():
         if not one.unit.active:
-            raise GuardFailed(f"{one.unit.name}已停用,不能协办。请选择其他单位。")
+            raise GuardFailed(f"{one.unit.name}已停用，不能协办。请选择其他单位。")
         not_the_accused(ticket, one.unit, context.policy)
 
 

@@ -83,7 +83,7 @@ def standing(ticket: Ticket, event: Event, context: Context) -> Standing | None:
     except Refused as refused:
         return Standing(event, refused.sentence, refused.article)
     except CalendarEnds:
-        return Standing(event, "工作日历还没有覆盖到相应的期限,请联系管理员。", "")
+        return Standing(event, "工作日历还没有覆盖到相应的期限，请联系管理员。", "")
     return Standing(event, "", "")
 
 

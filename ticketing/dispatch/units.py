@@ -21,7 +21,7 @@ class UnitKind(StrEnum):
 
 KIND_NAMES: dict[UnitKind, str] = {
     UnitKind.DEPARTMENT: "部门",
-    UnitKind.TOWNSHIP: "乡镇(街道)",
+    UnitKind.TOWNSHIP: "乡镇（街道）",
     UnitKind.ENTERPRISE: "企事业单位",
     UnitKind.SUBORDINATE: "下属单位",
 }
@@ -39,8 +39,8 @@ class Post(StrEnum):
 
 
 POST_NAMES: dict[Post, str] = {
-    Post.PRINCIPAL: "主要负责人(第一责任人)",
-    Post.DEPUTY: "分管负责人(直接责任人)",
+    Post.PRINCIPAL: "主要负责人（第一责任人）",
+    Post.DEPUTY: "分管负责人（直接责任人）",
     Post.LIAISON: "联络员",
     Post.HANDLER: "具办人员",
     Post.DUTY: "非工作时间联系人",

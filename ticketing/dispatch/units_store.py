@@ -83,7 +83,7 @@ async def save(tx: AsyncConnection, unit: Unit, now: datetime, expected_version:
         made = upsert(t.unit).values(id=unit.id, updated_at=now, edited=True, **_row(unit))
         done = await tx.execute(made.on_conflict_do_nothing().returning(t.unit.c.id))
         if done.scalar_one_or_none() is None:
-            raise GuardFailed("已经有这个编号的单位。请换一个编号,或修改原单位。")
+            raise GuardFailed("已经有这个编号的单位。请换一个编号，或修改原单位。")
         return Kept(unit, 1)
     current = select(t.unit.c.version).where(t.unit.c.id == unit.id).with_for_update()
     version = (await tx.execute(current)).scalar_one_or_none()
@@ -147,7 +147,7 @@ async def note_change(
     await one(tx, unit)
     noted = await _filed(tx, unit, PeopleChange(post, (), changed_on, filed=False), actor, now, rules, what)
     if noted is None:
-        raise GuardFailed("本地规定没有人员变动备案的要求,或该岗位不须备案。请直接修改人员。")
+        raise GuardFailed("本地规定没有人员变动备案的要求，或该岗位不须备案。请直接修改人员。")
     return noted
 
 

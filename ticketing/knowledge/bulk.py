@@ -58,7 +58,7 @@ def _wrong(
     one: Given, units: frozenset[str], actor: Actor, rules: KnowledgeRules, now: datetime, *, publish: bool
 ) -> str:
     if one.unit not in units:
-        return f"没有「{one.unit}」这家承办单位,或已停用。请从单位名录中选择。"
+        return f"没有「{one.unit}」这家承办单位，或已停用。请从单位名录中选择。"
     if not may_write(actor, one.unit):
         return "只能导入本单位的知识点。"
     try:

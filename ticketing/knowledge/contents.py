@@ -166,7 +166,7 @@ def _missing_fields(contents: Contents) -> Iterator[str]:
     wanted = PARTS.get(contents.template)
     if wanted is None:
         if not contents.text.strip() and not contents.forms:
-            yield "正文、问答、举例或图文(至少一种)"
+            yield "正文、问答、举例或图文（至少一种）"
         return
     part = contents.part if isinstance(contents.part, wanted) else wanted()
     for field in fields(part):
@@ -204,14 +204,14 @@ def _lines(contents: Contents) -> Iterator[str]:
         yield contents.text.strip()
     for name, value in asdict(contents.part).items() if contents.part else ():
         if isinstance(value, str) and value.strip():
-            yield f"{LABELS[name]}:{value.strip()}"
+            yield f"{LABELS[name]}：{value.strip()}"
     for question in contents.questions:
-        yield f"问:{question.question.strip()}"
-        yield f"答:{question.answer.strip()}"
+        yield f"问：{question.question.strip()}"
+        yield f"答：{question.answer.strip()}"
     for example in contents.examples:
-        yield f"例:{example.case.strip()}。{example.outcome.strip()}"
+        yield f"例：{example.case.strip()}。{example.outcome.strip()}"
     for picture in contents.pictures:
-        yield f"图:{picture.caption.strip()}"
+        yield f"图：{picture.caption.strip()}"
 
 
 def as_data(contents: Contents) -> dict[str, Any]:

@@ -25,21 +25,21 @@ class KnowledgeNotFound(Refused):
     """There is no such item, or it is not for this person to see; both look the same on purpose."""
 
     def __init__(self) -> None:
-        super().__init__("没有这条知识点,或您无权查看。请核对编号。")
+        super().__init__("没有这条知识点，或您无权查看。请核对编号。")
 
 
 class KnowledgeChanged(Refused):
     """Somebody else changed the item meanwhile; read it again, then decide again."""
 
     def __init__(self) -> None:
-        super().__init__("这条知识点刚刚被他人修改,本次操作没有保存。请刷新后再操作。")
+        super().__init__("这条知识点刚刚被他人修改，本次操作没有保存。请刷新后再操作。")
 
 
 class KnowledgeOff(Refused):
     """This regulation has no knowledge base; add the section `knowledge` to its file in config/policies."""
 
     def __init__(self) -> None:
-        super().__init__("本地规定没有设置知识库。如需启用,请联系管理员在政策文件中补充。")
+        super().__init__("本地规定没有设置知识库。如需启用，请联系管理员在政策文件中补充。")
 
 
 class ItemState(StrEnum):
@@ -196,7 +196,7 @@ def advance(item: Item, act: Act, actor: Actor, author: str = "") -> Item:
     if step is None:
         can = "、".join(ACT_NAMES[one] for one in allowed(item, actor)) or "不能再做任何操作"
         name = ITEM_STATE_NAMES[item.state]
-        raise GuardFailed(f"知识点处于「{name}」,不能「{ACT_NAMES[act]}」;现在可以:{can}。")
+        raise GuardFailed(f"知识点处于「{name}」，不能「{ACT_NAMES[act]}」；现在可以：{can}。")
     if not _may(step, item, actor):
         raise NotYours(f"「{ACT_NAMES[act]}」只能由{_who(step)}操作。请交给有此权限的人员。")
     if act is Act.APPROVE and author == str(actor):
@@ -231,19 +231,19 @@ def checked(draft: Draft, rules: KnowledgeRules) -> Draft:
     if draft.contents.template not in rules.templates:
         known = "、".join(TEMPLATE_NAMES[one] for one in TEMPLATE_NAMES if one in rules.templates)
         raise GuardFailed.by(
-            f"本地没有「{TEMPLATE_NAMES[draft.contents.template]}」这种模板。可选:{known}。", rules.templates_basis
+            f"本地没有「{TEMPLATE_NAMES[draft.contents.template]}」这种模板。可选：{known}。", rules.templates_basis
         )
     if not draft.contents.forms <= rules.forms:
         known = "、".join(FORM_NAMES[one] for one in FORM_NAMES if one in rules.forms)
-        raise GuardFailed.by(f"知识点的形式只能是:{known}。", rules.forms_basis)
+        raise GuardFailed.by(f"知识点的形式只能是：{known}。", rules.forms_basis)
     if draft.trigger not in rules.triggers:
         known = "、".join(TRIGGER_NAMES[one] for one in TRIGGER_NAMES if one in rules.triggers)
-        raise GuardFailed.by(f"更新原因只能是:{known}。", rules.triggers_basis)
+        raise GuardFailed.by(f"更新原因只能是：{known}。", rules.triggers_basis)
     if draft.valid_until is not None and draft.valid_until < draft.valid_from:
         raise GuardFailed("有效期的截止日期早于开始日期。请核对。")
     length = len(plain(draft.contents)) + len(draft.title) + sum(map(len, draft.keywords))
     if length > MAX_LENGTH:
-        raise GuardFailed(f"知识点共{length}字,最多{MAX_LENGTH}字。请分成几条。")
+        raise GuardFailed(f"知识点共{length}字，最多{MAX_LENGTH}字。请分成几条。")
     return draft
 
 
@@ -254,7 +254,7 @@ def whole(item: Item, draft: Draft, rules: KnowledgeRules, today: date) -> None:
     lacking = missing(draft.contents)
     if lacking:
         name = TEMPLATE_NAMES[draft.contents.template]
-        raise GuardFailed.by(f"「{name}」还缺:{'、'.join(lacking)}。请补全后再提交审核。", rules.templates_basis)
+        raise GuardFailed.by(f"「{name}」还缺：{'、'.join(lacking)}。请补全后再提交审核。", rules.templates_basis)
     if draft.valid_until is not None and draft.valid_until < today:
         raise GuardFailed("有效期已经过去。请更正后再提交审核。")
 

@@ -30,14 +30,14 @@ class QuestionNotFound(Refused):
     """There is no such question, or it is not for this person to see."""
 
     def __init__(self) -> None:
-        super().__init__("没有这条知识提问,或您无权查看。请核对编号。")
+        super().__init__("没有这条知识提问，或您无权查看。请核对编号。")
 
 
 class QuestionAnswered(Refused):
     """It has been answered already; ask again if the answer does not do."""
 
     def __init__(self) -> None:
-        super().__init__("这条提问已经答复。如答复不能解决问题,请重新提问。")
+        super().__init__("这条提问已经答复。如答复不能解决问题，请重新提问。")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +84,7 @@ async def ask(
     policy = rules.at(now)
     ours = rules_of(policy)
     if not asked.strip():
-        raise GuardFailed("请写明要问的内容,或知识点的问题所在。")
+        raise GuardFailed("请写明要问的内容，或知识点的问题所在。")
     if defect is not None and item_id is None:
         raise GuardFailed("请选择有问题的知识点。")
     if defect is not None and defect not in ours.defects:
@@ -128,7 +128,7 @@ async def answer(
     if question.answered_at is not None:
         raise QuestionAnswered
     if not said.strip():
-        raise GuardFailed("请写明答复;知识点没有问题的,写明理由。")
+        raise GuardFailed("请写明答复；知识点没有问题的，写明理由。")
     if answer_item is not None and (await store.load(tx, answer_item, actor)).unit != question.unit:
         raise GuardFailed("只能引用本单位的知识点。")
     done = {"answer": said, "answered_by": str(actor), "answered_at": now, "answer_item": answer_item}

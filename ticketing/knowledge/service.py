@@ -45,7 +45,7 @@ async def write(
     """A new item of that unit, as a draft. Raises GuardFailed, NotYours, KnowledgeOff."""
     said = checked(draft, rules_of(rules.at(now)))
     if not may_write(actor, unit):
-        raise NotYours("只能为本单位编写知识点。请交给该单位,或由热线审核员代为编写。")
+        raise NotYours("只能为本单位编写知识点。请交给该单位，或由热线审核员代为编写。")
     item = await store.add(tx, new_item(unit, accountable, said, now), said, actor)
     await store.note(tx, item, Act.WRITE, actor, now, said.note)
     return item
@@ -121,7 +121,7 @@ async def approve(
 async def refuse(tx: AsyncConnection, item_id: int, revision: int, *, actor: Actor, now: datetime, note: str) -> Item:
     """It did not pass; its unit writes it anew, and the supervision hears of it (GZ-040)."""
     if not note.strip():
-        raise GuardFailed("请写明审核不通过的原因,以便单位修改。")
+        raise GuardFailed("请写明审核不通过的原因，以便单位修改。")
     item = await _locked(tx, item_id, revision, actor)
     after = replace(advance(item, Act.REFUSE, actor), refused_at=now)
     return await _done(tx, item, after, Act.REFUSE, actor, now, note)
@@ -186,16 +186,16 @@ async def in_use(tx: AsyncConnection, reference: str, now: datetime) -> tuple[in
     """
     number, _, version = reference.strip().partition("@")
     if not _is_number(number) or (version and not _is_number(version)):
-        raise GuardFailed(f"「{reference[:20]}」不是知识点编号。请从知识库检索结果中选择,如 12 或 12@3。")
+        raise GuardFailed(f"「{reference[:20]}」不是知识点编号。请从知识库检索结果中选择，如 12 或 12@3。")
     query = select(knowledge_item).where(knowledge_item.c.id == int(number))
     row = (await tx.execute(query)).mappings().one_or_none()
     item = store.item_of(row) if row is not None else None
     if item is None or item.live is None:
         raise GuardFailed(f"没有编号为{number}的已发布知识点。请从知识库检索结果中选择。")
     if not item.in_force(local_day(now)):
-        raise GuardFailed(f"知识点{number}「{item.title}」不在有效期内,不能据以答复。请另选,或向所属单位提问。")
+        raise GuardFailed(f"知识点{number}「{item.title}」不在有效期内，不能据以答复。请另选，或向所属单位提问。")
     if version and int(version) != item.live:
-        raise GuardFailed(f"知识点{number}现行的是第{item.live}版,不是第{version}版。请核对现行内容后再引用。")
+        raise GuardFailed(f"知识点{number}现行的是第{item.live}版，不是第{version}版。请核对现行内容后再引用。")
     return item.id, item.live
 
 

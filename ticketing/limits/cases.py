@@ -64,7 +64,7 @@ def answer(case: object, number: int, policies: tuple[Policy, ...], calendar: Ca
         return {"id": case_id, "error": str(wrong)}
     except (CalendarEnds, OverflowError):
         first, last = calendar.first.year, calendar.last.year
-        sentence = f"工作日历只有{first}年至{last}年。请核对时间;确需计算的,先在 config/calendars 补充那一年。"
+        sentence = f"工作日历只有{first}年至{last}年。请核对时间；确需计算的，先在 config/calendars 补充那一年。"
         return {"id": case_id, "error": sentence}
 
 
@@ -74,7 +74,7 @@ def _entries(case: object, number: int) -> Json:
     unknown = sorted(case.keys() - KEYS)
     if unknown:
         named = "、".join(_short(name) for name in unknown)
-        raise CaseWrong(f"没有「{named}」这一项。请核对拼写;可用的有:{'、'.join(sorted(KEYS))}。")
+        raise CaseWrong(f"没有「{named}」这一项。请核对拼写；可用的有：{'、'.join(sorted(KEYS))}。")
     case_id = case.get("id")
     if case_id is not None and (isinstance(case_id, bool) or not isinstance(case_id, str | int)):
         raise CaseWrong("id 应为字符串。")
@@ -117,7 +117,7 @@ def _time(given: Json, name: str) -> datetime | None:
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
-        raise CaseWrong(f"{MOMENTS[name]} 没有这个时间:{text}。请核对日期和钟点。") from None
+        raise CaseWrong(f"{MOMENTS[name]} 没有这个时间：{text}。请核对日期和钟点。") from None
     if moment.tzinfo is None:
         raise CaseWrong(f"{MOMENTS[name]} 没有写时区。请在末尾加上 +08:00。")
     return moment
@@ -131,7 +131,7 @@ def _type(given: Json, policy: Policy) -> str | None:
     if own is not None:
         return own
     what = "本地规定没有这一诉求类型" if named in TYPES else "没有这种诉求类型"
-    raise CaseWrong(f"{what}:「{_short(named)}」。可用的有:{'、'.join(policy.request_types)}。")
+    raise CaseWrong(f"{what}：「{_short(named)}」。可用的有：{'、'.join(policy.request_types)}。")
 
 
 def _source(given: Json, policy: Policy) -> str:
@@ -140,15 +140,15 @@ def _source(given: Json, policy: Policy) -> str:
     if named is None or (named == TELEPHONE and TELEPHONE not in policy.sources):
         return policy.sources[0]
     if named not in policy.sources:
-        raise CaseWrong(f"本地规定没有这一来源:「{_short(named)}」。可用的有:{'、'.join(policy.sources)}。")
+        raise CaseWrong(f"本地规定没有这一来源：「{_short(named)}」。可用的有：{'、'.join(policy.sources)}。")
     return named
 
 
 def _grade(given: Json, policy: Policy) -> str | None:
     named = _text(given, "grade")
     if named is not None and named not in policy.grades:
-        known = f"可用的有:{'、'.join(policy.grades)}" if policy.grades else "请不要填写"
-        raise CaseWrong(f"本地规定没有这一紧急程度:「{_short(named)}」。{known}。")
+        known = f"可用的有：{'、'.join(policy.grades)}" if policy.grades else "请不要填写"
+        raise CaseWrong(f"本地规定没有这一紧急程度：「{_short(named)}」。{known}。")
     return named
 
 
@@ -171,7 +171,7 @@ def _days(given: Json, name: str, *, least: int) -> int | None:
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= MOST_DAYS:
-        raise CaseWrong(f"{name} 应为{least}至{MOST_DAYS}的整数,单位是工作日。")
+        raise CaseWrong(f"{name} 应为{least}至{MOST_DAYS}的整数，单位是工作日。")
     return value
 
 
@@ -180,7 +180,7 @@ def _extended(given: Json) -> bool:
     if value is None:
         return False
     if not isinstance(value, dict) or value.keys() - {"granted"} or value.get("granted") not in (None, "max"):
-        raise CaseWrong('extension 只能写成 {"granted": "max"},表示按规定最长延期。')
+        raise CaseWrong('extension 只能写成 {"granted": "max"}，表示按规定最长延期。')
     return value.get("granted") == "max"
 
 

@@ -107,7 +107,7 @@ def _something_moves(ticket: Ticket, detail: Recalculate, context: Context) -> N
     if not detail.moved:
         raise GuardFailed("没有需要重算的时限。")
     if not detail.reason.strip():
-        raise GuardFailed("重算时限须写明依据,例如放假安排通知的名称和文号。")
+        raise GuardFailed("重算时限须写明依据，例如放假安排通知的名称和文号。")
 
 
 def _recalculated(ticket: Ticket, detail: Recalculate, context: Context) -> Ticket:

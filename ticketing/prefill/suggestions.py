@@ -163,7 +163,7 @@ async def _chosen(tx: AsyncConnection, ticket_id: TicketId, ids: tuple[int, ...]
 def _refuse_typed(ticket: Ticket, chosen: list[Kept]) -> None:
     typed = [FIELD_NAMES[FIELDS[kept.field]] for kept in chosen if FIELDS.get(kept.field) in ticket.typed]
     if typed:
-        raise FieldTyped(f"{'、'.join(typed)}已由人工填写,采用建议会覆盖它。如确要替换,请选择「替换」。")
+        raise FieldTyped(f"{'、'.join(typed)}已由人工填写，采用建议会覆盖它。如确要替换，请选择「替换」。")
 
 
 def _changes(chosen: list[Kept], policy: Policy) -> Changes:
@@ -171,7 +171,7 @@ def _changes(chosen: list[Kept], policy: Policy) -> Changes:
     for kept in chosen:
         name = FIELDS.get(kept.field)
         if name is None:
-            raise GuardFailed(f"「{kept.display}」仅供参考,不能填入工单。")
+            raise GuardFailed(f"「{kept.display}」仅供参考，不能填入工单。")
         if name in given:
             raise GuardFailed(f"{FIELD_NAMES[name]}只能采用一条建议。")
         given[name] = _value(name, kept, policy)

@@ -38,7 +38,7 @@ class TooShort(GuardFailed):
     """The text to look for has no token."""
 
     def __init__(self) -> None:
-        super().__init__("检索词太短或只有符号。请至少输入两个连续的汉字,或字母、数字。")
+        super().__init__("检索词太短或只有符号。请至少输入两个连续的汉字，或字母、数字。")
 
 
 def bucket_of(ticket_id: str) -> int:

@@ -73,14 +73,14 @@ def check_opening(rules: AccountabilityRules, reason: str, severity: str, subjec
     why = rules.reason(reason)
     if why is None:
         known = "、".join(f"{one.code}({one.label})" for one in rules.reasons)
-        raise GuardFailed.by(f"没有「{reason}」这项问责情形。请从下列情形中选择:{known}。", rules.basis)
+        raise GuardFailed.by(f"没有「{reason}」这项问责情形。请从下列情形中选择：{known}。", rules.basis)
     if rules.severity(severity) is None:
         known = "、".join(f"{one.code}({one.label})" for one in rules.severities)
-        raise GuardFailed.by(f"没有「{severity}」这一情节。请从下列情节中选择:{known}。", rules.basis)
+        raise GuardFailed.by(f"没有「{severity}」这一情节。请从下列情节中选择：{known}。", rules.basis)
     if subject.staff and not subject.person.strip():
-        raise GuardFailed.by("请写明问责对象:承办单位,或热线工作人员的姓名。", why.basis)
+        raise GuardFailed.by("请写明问责对象：承办单位，或热线工作人员的姓名。", why.basis)
     if subject.staff and not why.staff:
-        raise GuardFailed.by("这种情形针对承办单位。请选择承办单位,或改选针对工作人员的情形。", why.basis)
+        raise GuardFailed.by("这种情形针对承办单位。请选择承办单位，或改选针对工作人员的情形。", why.basis)
     if not facts.strip():
         raise GuardFailed.by("请写明事实经过和造成的影响。", why.basis)
 
@@ -102,19 +102,19 @@ def take_step(
     rung = rules.rung(rung_code)
     if rung is None:
         known = "、".join(f"{one.code}({one.label})" for one in rules.ladder)
-        raise GuardFailed.by(f"没有「{rung_code}」这一步骤。请从下列步骤中选择:{known}。", rules.basis)
+        raise GuardFailed.by(f"没有「{rung_code}」这一步骤。请从下列步骤中选择：{known}。", rules.basis)
     severe = _severe(rules, case)
     if rung.severe and not severe:
         last = rules.severities[-1].label
-        raise GuardFailed.by(f"只有「{last}」的才「{rung.label}」。请先调整情节,或选择其他步骤。", rung.basis)
+        raise GuardFailed.by(f"只有「{last}」的才「{rung.label}」。请先调整情节，或选择其他步骤。", rung.basis)
     order = [one.code for one in rules.ladder]
     taken = max((order.index(step.rung) for step in case.steps), default=-1)
     place = order.index(rung_code)
     if place <= taken:
-        raise GuardFailed.by(f"「{rung.label}」已经进行过,或已进入后续步骤。请选择后续步骤。", rung.basis)
+        raise GuardFailed.by(f"「{rung.label}」已经进行过，或已进入后续步骤。请选择后续步骤。", rung.basis)
     if not severe and place > taken + 1:
         before = rules.ladder[taken + 1].label
-        raise GuardFailed.by(f"请先「{before}」,再「{rung.label}」。", rung.basis)
+        raise GuardFailed.by(f"请先「{before}」，再「{rung.label}」。", rung.basis)
     if not note.strip():
         raise GuardFailed.by("请写明这一步骤的情况。", rung.basis)
     to = recipients or _recipients(rules, case)
@@ -126,7 +126,7 @@ def regrade(rules: AccountabilityRules, case: AccountCase, severity: str) -> Acc
     _open(rules, case)
     if rules.severity(severity) is None:
         known = "、".join(f"{one.code}({one.label})" for one in rules.severities)
-        raise GuardFailed.by(f"没有「{severity}」这一情节。请从下列情节中选择:{known}。", rules.basis)
+        raise GuardFailed.by(f"没有「{severity}」这一情节。请从下列情节中选择：{known}。", rules.basis)
     return replace(case, severity=severity)
 
 
@@ -137,7 +137,7 @@ def conclude(
     _open(rules, case)
     if rules.outcome(outcome) is None:
         known = "、".join(f"{one.code}({one.label})" for one in rules.outcomes)
-        raise GuardFailed.by(f"没有「{outcome}」这一处理结果。请从下列结果中选择:{known}。", rules.basis)
+        raise GuardFailed.by(f"没有「{outcome}」这一处理结果。请从下列结果中选择：{known}。", rules.basis)
     if not note.strip():
         raise GuardFailed.by("请写明处理结果的依据和理由。", rules.basis)
     return replace(case, outcome=outcome, outcome_note=note, ended_at=now, ended_by=by)
@@ -145,7 +145,7 @@ def conclude(
 
 def _open(rules: AccountabilityRules, case: AccountCase) -> None:
     if case.outcome:
-        raise GuardFailed.by("这一案件已经办结,不能再改。如有新情况,请另立新案。", rules.basis)
+        raise GuardFailed.by("这一案件已经办结，不能再改。如有新情况，请另立新案。", rules.basis)
 
 
 def _severe(rules: AccountabilityRules, case: AccountCase) -> bool:

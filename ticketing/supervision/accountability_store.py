@@ -25,7 +25,7 @@ class CaseNotFound(Refused):
     """There is no such case, or it is not for this person to see."""
 
     def __init__(self) -> None:
-        super().__init__("没有这一问责案件,或您无权查看。请核对编号。")
+        super().__init__("没有这一问责案件，或您无权查看。请核对编号。")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class CaseCount:
 def rules_of(policy: Policy) -> AccountabilityRules:
     """The policy's section. Raises GuardFailed where there is none."""
     if policy.accountability is None:
-        raise GuardFailed("本地规定没有责任追究。如确需立案,请联系管理员在政策文件中设置。")
+        raise GuardFailed("本地规定没有责任追究。如确需立案，请联系管理员在政策文件中设置。")
     return policy.accountability
 
 

@@ -81,7 +81,7 @@ async def report(tx: AsyncConnection, supervision_id: int, text: str, *, actor: 
     """A supervisor, or the department that leads, writes what was done. Raises SupervisionNotFound, GuardFailed."""
     found = await one(tx, supervision_id, actor)
     if found.ended_at is not None:
-        raise GuardFailed("这项督办已经结束,不能再补充。")
+        raise GuardFailed("这项督办已经结束，不能再补充。")
     if not text.strip():
         raise GuardFailed("请写明督办情况。")
     row = {"supervision_id": supervision_id, "at": now, "by": str(actor), "unit": actor.unit, "text": text}
@@ -91,7 +91,7 @@ async def report(tx: AsyncConnection, supervision_id: int, text: str, *, actor: 
 async def _open(tx: AsyncConnection, supervision_id: int, actor: Actor) -> Supervision:
     found = await one(tx, supervision_id, actor)
     if found.ticket_id is not None:
-        raise GuardFailed("这项督办针对工单,请在工单上办理。")
+        raise GuardFailed("这项督办针对工单，请在工单上办理。")
     if found.ended_at is not None:
         raise GuardFailed("这项督办已经结束。请刷新后核对。")
     return found

@@ -27,7 +27,7 @@ class SupervisionNotFound(Refused):
     """There is no such supervision, or it is not for this person to see."""
 
     def __init__(self) -> None:
-        super().__init__("没有这项督办,或您无权查看。请核对编号。")
+        super().__init__("没有这项督办，或您无权查看。请核对编号。")
 
 
 @dataclass(frozen=True, slots=True)

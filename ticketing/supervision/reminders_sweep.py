@@ -95,7 +95,7 @@ async def _warn(tx: AsyncConnection, ticket: Ticket, card: Card, now: datetime, 
     held = [level.value for level in Card][: list(Card).index(Card(ticket.card)) + 1] if ticket.card else []
     if ticket.lead_unit is None or card.value in held or (ticket.state, Event.WARN) not in TRANSITIONS:
         return ()
-    why = f"办理期限{'将至' if card is Card.SMS else '已过'},自动{CARD_NAMES[card]}"
+    why = f"办理期限{'将至' if card is Card.SMS else '已过'}，自动{CARD_NAMES[card]}"
     outcome = await service.step(tx, ticket, Warn(card, why), actor=SWEEPER, now=now, rules=rules)
     return outcome.facts
 

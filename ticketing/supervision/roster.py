@@ -28,7 +28,7 @@ class ShiftNotFound(Refused):
     """There is no such shift, or it is not for this person to see."""
 
     def __init__(self) -> None:
-        super().__init__("没有这个班次,或您无权查看。请核对编号。")
+        super().__init__("没有这个班次，或您无权查看。请核对编号。")
 
 
 class SessionNotFound(Refused):
@@ -102,7 +102,7 @@ class Settled:
 def rules_of(policy: Policy, kind: Kind) -> RosterRules:
     """The policy's section. Raises GuardFailed where it has none, or not for this kind."""
     if policy.roster is None or kind.value not in policy.roster.kinds:
-        raise GuardFailed("本地规定没有这种值班安排。如确需安排,请联系管理员在政策文件中设置。")
+        raise GuardFailed("本地规定没有这种值班安排。如确需安排，请联系管理员在政策文件中设置。")
     return policy.roster
 
 
@@ -129,7 +129,7 @@ async def plan(
     if not name.strip():
         raise GuardFailed.by("请写明值班人员姓名。", rules.basis)
     if not from_at < until_at <= from_at + LONGEST:
-        raise GuardFailed.by("值班起止时间不对:结束应晚于开始,一个班次最长七天。", rules.basis)
+        raise GuardFailed.by("值班起止时间不对：结束应晚于开始，一个班次最长七天。", rules.basis)
     values = {"unit": unit, "name": name.strip(), "phone": phone, "from_at": from_at, "until_at": until_at}
     row = insert(duty_shift).values(**values, kind=kind, noted_by=str(actor))
     made = (await tx.execute(row.returning(duty_shift.c.id))).scalar_one()
@@ -149,7 +149,7 @@ async def note(
     if kind is Noted.NOTE and not text.strip():
         raise GuardFailed("请写明值班情况。")
     if now < duty.from_at - timedelta(hours=1):
-        raise GuardFailed("班次还没有开始,不能记录到岗。请在开始前一小时内或开始后记录。")
+        raise GuardFailed("班次还没有开始，不能记录到岗。请在开始前一小时内或开始后记录。")
     row = {"shift_id": shift_id, "kind": kind, "person": person.strip(), "at": now, "note": text}
     await tx.execute(insert(duty_record).values(**row, noted_by=str(actor)))
     return await one(tx, shift_id, actor.unit)
@@ -237,7 +237,7 @@ async def hold(
     if not leader.strip():
         raise GuardFailed("请写明接听的领导姓名。")
     if held_on > local_day(now):
-        raise GuardFailed("接听日期还没有到。计划请用值班安排登记,接听后再记录。")
+        raise GuardFailed("接听日期还没有到。计划请用值班安排登记，接听后再记录。")
     values = {"held_on": held_on, "leader": leader.strip(), "title": title, "unit": unit, "note": text}
     row = insert(leader_session).values(**values, noted_at=now, noted_by=str(actor))
     made = (await tx.execute(row.returning(leader_session.c.id))).scalar_one()
@@ -268,13 +268,13 @@ def on_the_spot(held: Session, unit: UnitId | None, instruction: str = "") -> tu
     what it answered itself (自行领办). Raises GuardFailed."""
     if held.unit is not None:
         if unit is not None and unit != held.unit:
-            raise GuardFailed("部门接听的诉求由该部门自行领办,不能分给其他单位。")
+            raise GuardFailed("部门接听的诉求由该部门自行领办，不能分给其他单位。")
         said = instruction or "接听的诉求由本部门自行领办"
-        return "taken", Dispatch(held.unit, instruction=said, basis=f"{held.leader}接听,自行领办")
+        return "taken", Dispatch(held.unit, instruction=said, basis=f"{held.leader}接听，自行领办")
     if unit is None:
         raise GuardFailed("请写明当场分办的承办单位。")
     said = instruction or "按接听领导当场交办的要求办理"
-    return "assigned", Dispatch(unit, instruction=said, basis=f"{held.leader}接听,当场分办")
+    return "assigned", Dispatch(unit, instruction=said, basis=f"{held.leader}接听，当场分办")
 
 
 async def settle(

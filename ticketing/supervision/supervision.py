@@ -256,7 +256,7 @@ def rule_id(trigger: str) -> str:
 def _rules(context: Context) -> SuperviseRules:
     rules = context.policy.supervise
     if rules is None:
-        raise GuardFailed("本地规定没有督办。如确需督办,请联系管理员在政策文件中设置。")
+        raise GuardFailed("本地规定没有督办。如确需督办，请联系管理员在政策文件中设置。")
     return rules
 
 
@@ -266,9 +266,9 @@ def supervision_fits(ticket: Ticket, detail: Supervise, context: Context) -> Non
     trigger = rules.trigger(detail.trigger)
     if trigger is None:
         known = "、".join(f"{one.code}({one.label})" for one in rules.triggers)
-        raise GuardFailed.by(f"没有「{detail.trigger}」这项督办事由。请从下列事由中选择:{known}。", rules.basis)
+        raise GuardFailed.by(f"没有「{detail.trigger}」这项督办事由。请从下列事由中选择：{known}。", rules.basis)
     if detail.trigger in ticket.supervising:
-        raise GuardFailed.by(f"「{trigger.label}」已在督办中。请先结束原督办,或在原督办中补充。", trigger.basis)
+        raise GuardFailed.by(f"「{trigger.label}」已在督办中。请先结束原督办，或在原督办中补充。", trigger.basis)
     if detail.form is not None and detail.form not in rules.forms:
         raise GuardFailed.by("本地规定没有这种督办形式。请从规定的形式中选择。", rules.forms_basis)
     if context.actor.kind == "user" and not detail.reason.strip():
@@ -285,13 +285,13 @@ def others_fit(_: Ticket, detail: Supervise, context: Context) -> None:
     for body in detail.joint:
         if body not in rules.joint:
             known = "、".join(rules.joint) or "无"
-            raise GuardFailed.by(f"「{body}」不是联合督办的单位。可联合的单位:{known}。", rules.joint_basis)
+            raise GuardFailed.by(f"「{body}」不是联合督办的单位。可联合的单位：{known}。", rules.joint_basis)
 
 
 def supervision_is_open(ticket: Ticket, detail: AnswerSupervision | EndSupervision, context: Context) -> None:
     """There is such a supervision, and something to say about it."""
     if detail.trigger not in ticket.supervising:
-        raise GuardFailed.by("这项督办已经结束,或没有开始。请刷新后核对。", _rules(context).basis)
+        raise GuardFailed.by("这项督办已经结束，或没有开始。请刷新后核对。", _rules(context).basis)
     said = detail.text if isinstance(detail, AnswerSupervision) else detail.result
     if not said.strip():
         what = "督办办理情况" if isinstance(detail, AnswerSupervision) else "督办结果"
@@ -314,7 +314,7 @@ def card_fits(ticket: Ticket, detail: Warn, context: Context) -> None:
 def nothing_supervised(ticket: Ticket, _: object, context: Context) -> None:
     """A ticket is not put away while somebody still owes an answer about it."""
     if ticket.supervising:
-        raise GuardFailed.by("督办尚未结束,暂不归档。请先结束督办。", _rules(context).basis)
+        raise GuardFailed.by("督办尚未结束，暂不归档。请先结束督办。", _rules(context).basis)
 
 
 def units_of(ticket: Ticket) -> tuple[UnitId, ...]:
@@ -383,7 +383,7 @@ def _after_the_end(ticket: Ticket, _: AnyDetail, __: Policy) -> Detail | None:
     """Without this a supervised ticket that was answered, refused or withdrawn could never be put away."""
     if ticket.state not in ENDED or not ticket.supervising:
         return None
-    why = f"工单{STATE_NAMES[ticket.state]},督办随之结束"
+    why = f"工单{STATE_NAMES[ticket.state]}，督办随之结束"
     return EndSupervision(min(ticket.supervising), why, solved=ticket.state is State.ANSWERED)
 
 

@@ -47,7 +47,7 @@ def test_where_the_first_receiver_cannot_tell_a_supervisor_decides() -> None:
     ticket = registered("suqian")
     with pytest.raises(GuardFailed, match="报上级认定"):
         do(ticket, commands.Reject("UNDETERMINED", "不属于受理范围"), AGENT)
-    asked = do(ticket, AskApproval(Gate.SCOPE, "涉及中央驻宿单位,无法认定"), AGENT)[0]
+    asked = do(ticket, AskApproval(Gate.SCOPE, "涉及中央驻宿单位，无法认定"), AGENT)[0]
     assert asked.state is State.AWAITING_APPROVAL
     with pytest.raises(NotYours):
         do(asked, SignApproval(), AGENT)

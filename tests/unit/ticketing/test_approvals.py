@@ -168,7 +168,7 @@ def test_a_leaders_item_is_reviewed_by_the_bureau_then_read_by_the_leader_then_d
     reviewed = do(asked, SignApproval(opinion="审核属实"), bureau)[0]
     assert reviewed.state is State.AWAITING_APPROVAL
     read = do(reviewed, SignApproval(instruction="请水务局三日内解决"), district)[0]
-    assert (read.state, read.leader_instruction) == (State.AWAITING_DISPATCH, "区委区政府相关领导:请水务局三日内解决")
+    assert (read.state, read.leader_instruction) == (State.AWAITING_DISPATCH, "区委区政府相关领导：请水务局三日内解决")
     sent = do(read, SEND, DISPATCHER)[0]
     assert sent.state is State.DISPATCHED
 
@@ -178,7 +178,7 @@ def test_a_leaders_instruction_marks_the_ticket_and_needs_no_second_round_of_sig
     asked = do(registered(request_no=3), Forward(), AGENT)[0]
     signed, told = do(asked, SignApproval(instruction="请住建局牵头"), CHIEF)
     assert Flag.LEADER in signed.flags
-    assert [fact.instruction for fact in told if isinstance(fact, ApprovalGranted)] == ["县政府办负责人:请住建局牵头"]
+    assert [fact.instruction for fact in told if isinstance(fact, ApprovalGranted)] == ["县政府办负责人：请住建局牵头"]
     assert do(signed, SEND, DISPATCHER)[0].state is State.DISPATCHED
     office = do(registered(request_no=2), Forward(), AGENT)[0]
     noted = do(office, SignApproval(instruction="请水务局办理"), OFFICE)[0]
@@ -237,9 +237,9 @@ def test_a_declined_dispatch_returns_to_the_desk_and_may_be_asked_again_or_rejec
     asked = do(registered(request_no=2), Forward(), AGENT)[0]
     with pytest.raises(GuardFailed, match="须写明理由"):
         do(asked, DeclineApproval(" "), OFFICE)
-    back, told = do(asked, DeclineApproval("上次已答复,请直接答复"), OFFICE)
+    back, told = do(asked, DeclineApproval("上次已答复，请直接答复"), OFFICE)
     assert (back.state, back.approval, back.signing) == (State.REGISTERED, "", None)
-    assert [fact.reason for fact in told if isinstance(fact, ApprovalDeclined)] == ["上次已答复,请直接答复"]
+    assert [fact.reason for fact in told if isinstance(fact, ApprovalDeclined)] == ["上次已答复，请直接答复"]
     assert do(back, commands.Answer("已于上月修复", "供水知识点"), AGENT)[0].state is State.ANSWERED
     assert do(back, Forward(), AGENT)[0].state is State.AWAITING_APPROVAL
     with pytest.raises(GuardFailed, match="签批后才能派单"):
@@ -306,7 +306,7 @@ def test_a_result_goes_out_only_signed_and_sealed_by_the_principal() -> None:
         do(asked, SignApproval(seal="1号"), replace(HEAD, unit=ROADS))
     later = MONDAY + 2 * DAY
     done, told = do(asked, SignApproval(seal="蒙水印字1号"), HEAD, later)
-    assert (done.state, done.replied_at, done.result) == (State.REPLIED, later, "管道已修复,十一点恢复供水。")
+    assert (done.state, done.replied_at, done.result) == (State.REPLIED, later, "管道已修复，十一点恢复供水。")
     met = next(due for due in done.dues if due.deadline.kind is DeadlineKind.HANDLE)
     assert met.met_at == later
     assert "TicketReplied" in [type(fact).__name__ for fact in told]
@@ -377,7 +377,7 @@ def test_a_declined_feedback_is_a_rejected_reply_whose_limit_runs_on_without_the
     """Received 1 June, ten working days (19 June is 端午): the days the leaders read are not the unit's."""
     ticket = replied(source="省长热线")
     asked = do(ticket, AskApproval(Gate.BEFORE_FEEDBACK), REVIEWER)[0]
-    back = do(asked, DeclineApproval("答复与政策不符,请重办"), LINE_DEPUTY, declined_at)[0]
+    back = do(asked, DeclineApproval("答复与政策不符，请重办"), LINE_DEPUTY, declined_at)[0]
     assert (back.state, back.rejections) == (State.HANDLING, 1)
     running = back.due(DeadlineKind.HANDLE)
     assert running is not None

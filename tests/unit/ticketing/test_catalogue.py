@@ -83,7 +83,7 @@ def test_rulings_and_what_became_of_earlier_dispatches_are_learnt() -> None:
     sent = suggest(ticket, UNITS, (), {WATER: Experience(accepted=1, returned=9)}, rules("longsheng"))
     score = {way: {one.unit: one.score for one in found}[WATER] for way, found in (("kept", kept), ("sent", sent))}
     assert score["kept"] > score["sent"]
-    assert any("承办9件,退回1件" in reason for one in kept for reason in one.reasons)
+    assert any("承办9件，退回1件" in reason for one in kept for reason in one.reasons)
 
 
 def test_the_catalogue_finds_by_subject_first_and_then_by_most_words() -> None:

@@ -183,7 +183,7 @@ def test_mediation_and_enforcement_are_left_out_of_the_satisfaction_rate(flag: F
 @pytest.mark.clause("WX-024")
 def test_a_second_dispatch_needs_the_judgement_that_it_was_due_or_is_reasonable() -> None:
     ticket = with_cause("weixi", "REASONABLE")
-    with pytest.raises(GuardFailed, match="应办未办,或者诉求合理"):
+    with pytest.raises(GuardFailed, match="应办未办，或者诉求合理"):
         act("weixi", ticket, commands.Rework("再次转派"), REVIEWER, LATER)
     for not_done in (True, False):
         order = commands.Rework("再次转派", not_done=not_done, reasonable=not not_done)

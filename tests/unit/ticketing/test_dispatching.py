@@ -99,7 +99,7 @@ def test_a_dispatch_cites_the_duty_list_or_the_catalogue_does() -> None:
         check(ticket, detail, known(bare), policy_of("longsheng"))
     entry = Entry("P-1", "", ("停水",), HOUSING, "县住建局三定方案")
     check(ticket, detail, known(bare, entries=(entry,)), policy_of("longsheng"))
-    assert basis_for(detail, bare, known(bare, entries=(entry,))) == "派单目录P-1:县住建局三定方案"
+    assert basis_for(detail, bare, known(bare, entries=(entry,))) == "派单目录P-1：县住建局三定方案"
     check(ticket, order(HOUSING), known(bare), policy_of("longsheng"))
     check(ticket, detail, known(bare), policy_of("weixi"))
 
@@ -170,7 +170,7 @@ def test_a_departments_duty_goes_to_a_township_only_with_a_written_reason(region
     for entries in ((DUTY,), (replace(DUTY, keywords=("停电",)), DUTY)):
         with pytest.raises(GuardFailed, match="属于部门职责"):
             check(ticket, order(TOWN), known(town, entries=entries), policy_of(region))
-    check(ticket, order(TOWN, reason="村内自建水站,属地管理"), known(town, entries=(DUTY,)), policy_of(region))
+    check(ticket, order(TOWN, reason="村内自建水站，属地管理"), known(town, entries=(DUTY,)), policy_of(region))
     shared = replace(DUTY, duty_of=DutyOf.SHARED)
     check(ticket, order(TOWN), known(town, entries=(shared,)), policy_of(region))
     check(ticket, order(HOUSING), known(unit(HOUSING), entries=(DUTY,)), policy_of(region))

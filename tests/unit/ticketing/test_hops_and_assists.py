@@ -177,7 +177,7 @@ def test_under_another_laws_limit_the_unit_reports_how_far_it_is() -> None:
     later = local(2026, 6, 12, 10, 0)
     with pytest.raises(GuardFailed, match="办理进展"):
         take("mengcheng", worked, ReportProgress(" "), WATER_MAN, later)
-    told = take("mengcheng", worked, ReportProgress("已立案,正在调查取证"), WATER_MAN, later)
+    told = take("mengcheng", worked, ReportProgress("已立案，正在调查取证"), WATER_MAN, later)
     again = told.due(PROGRESS)
     assert again is not None
     assert (again.deadline.from_at, again.deadline.amount) == (later, 10)

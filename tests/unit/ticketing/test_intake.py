@@ -196,10 +196,10 @@ def test_a_text_is_in_force_from_and_until(policy_id: str, begins: str, ends: st
 @clause("SQ-013")
 def test_names_are_taken_down_where_the_text_asks_for_them_unless_the_citizen_stays_unknown() -> None:
     bare = replace(REQUEST, source="电话", contact_name=None)
-    with pytest.raises(GuardFailed, match="须实名登记,还缺:联系人") as refused:
+    with pytest.raises(GuardFailed, match="须实名登记，还缺：联系人") as refused:
         do(new("suqian"), commands.Register(bare), AGENT)
     assert refused.value.article == "第十条(一)"
-    with pytest.raises(GuardFailed, match="还缺:诉求人"):
+    with pytest.raises(GuardFailed, match="还缺：诉求人"):
         do(new("suqian", requester=None), commands.Register(replace(bare, contact_name="李先生")), AGENT)
     unknown = replace(bare, confidential=True)
     assert do(new("suqian", requester=None), commands.Register(unknown), AGENT)[0].state is not State.DRAFT

@@ -24,6 +24,6 @@ def test_a_request_is_registered_at_any_hour(region: str, at: object) -> None:
     source, kind = policy.sources[0], policy.request_types[0]
     draft, _ = opened(TicketId("20260607000001"), policy, at, source=source, requester=IdentityId(7))  # type: ignore[arg-type]
     fields = Changes(request_type=kind, source=source, content="路灯坏了没人修", place="桂龙路", contact_name="王先生")
-    detail = Register(fields, "群众当面提出,经站长同意登记")
+    detail = Register(fields, "群众当面提出，经站长同意登记")
     after, _ = advance(draft, Command(AGENT, detail), policy, rules.calendar, at)  # type: ignore[arg-type]
     assert (after.state, after.registered_at) == (State.REGISTERED, at)

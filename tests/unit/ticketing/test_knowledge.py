@@ -74,7 +74,7 @@ def test_whole_contents_lack_nothing_and_come_back_as_they_were(template: Templa
 
 
 LACKING: list[tuple[Template, Part | None, dict[str, object], str]] = [
-    (Template.GENERAL, None, {}, "正文、问答、举例或图文(至少一种)"),
+    (Template.GENERAL, None, {}, "正文、问答、举例或图文（至少一种）"),
     (Template.SERVICE_MATTER, None, {}, "受理单位"),
     (Template.SERVICE_MATTER, replace(MATTER, address=" "), {}, "地址"),
     (Template.SERVICE_MATTER, replace(MATTER, contact=""), {}, "联系方式"),
@@ -120,9 +120,9 @@ def test_the_forms_an_item_uses() -> None:
     contents = Contents(Template.GENERAL, "", (FAQ,), (EXAMPLE,), (Picture("f-1", "抄表图"),))
     assert contents.forms == frozenset(Form)
     said = plain(contents)
-    assert "问:欠费会停水吗?" in said
-    assert "例:一户一年用水200立方米。前180" in said
-    assert "图:抄表图" in said
+    assert "问：欠费会停水吗?" in said
+    assert "例：一户一年用水200立方米。前180" in said
+    assert "图：抄表图" in said
 
 
 @pytest.mark.clause("LS-070")
@@ -130,7 +130,7 @@ def test_why_an_item_is_updated_is_one_of_the_policys_reasons() -> None:
     for trigger in (Trigger.FUNCTION_CHANGE, Trigger.POLICY_CHANGE, Trigger.HOT_EVENT):
         assert checked(draft(trigger=trigger), RULES).trigger is trigger
     narrow = replace(RULES, triggers=frozenset({Trigger.POLICY_CHANGE}))
-    with pytest.raises(GuardFailed, match="只能是:政策调整"):
+    with pytest.raises(GuardFailed, match="只能是：政策调整"):
         checked(draft(trigger=Trigger.HOT_EVENT), narrow)
 
 
@@ -150,7 +150,7 @@ def test_drafts_that_are_not_kept(wrong: Draft, sentence: str) -> None:
 def test_a_policy_may_allow_less() -> None:
     with pytest.raises(GuardFailed, match="本地没有「新政策」"):
         checked(draft(contents=WHOLE[Template.NEW_POLICY]), replace(RULES, templates=frozenset({Template.GENERAL})))
-    with pytest.raises(GuardFailed, match="形式只能是:问答"):
+    with pytest.raises(GuardFailed, match="形式只能是：问答"):
         checked(draft(contents=WHOLE[Template.POLICY_TERM]), replace(RULES, forms=frozenset({Form.QA})))
 
 

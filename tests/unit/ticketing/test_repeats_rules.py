@@ -117,7 +117,7 @@ def test_a_repeat_of_what_is_lawfully_done_is_not_dispatched_again(
         with pytest.raises(GuardFailed, match=says) as refused:
             act(region, ticket, detail, actor)
         assert refused.value.article == str(found.basis)
-    told = commands.Answer("原工单已于五月办结:已更换水管。", earlier_ticket=FIRST)
+    told = commands.Answer("原工单已于五月办结：已更换水管。", earlier_ticket=FIRST)
     assert act(region, ticket, told, AGENT)[0].state is State.ANSWERED
     free = act(region, ticket, Unlink("有新的事实"), AGENT)[0]
     assert act(region, free, commands.Forward(), AGENT)[0].state is State.AWAITING_DISPATCH
@@ -146,7 +146,7 @@ def test_a_repeat_is_replied_to_under_the_name_of_who_follows_it_in_person() -> 
 @pytest.mark.parametrize(
     ("one", "other", "alike"),
     [
-        ("桂龙路停水两天了,希望尽快恢复供水。", "桂龙路停水已经两天,请尽快恢复供水!", True),
+        ("桂龙路停水两天了，希望尽快恢复供水。", "桂龙路停水已经两天，请尽快恢复供水!", True),
         ("桂龙路停水两天了", "龙胜镇路灯不亮", False),
         ("", "龙胜镇路灯不亮", False),
     ],

@@ -276,7 +276,7 @@ def test_after_the_ruling_nothing_is_returned_and_nothing_appealed() -> None:
     )
     ruled = take("longsheng", disputed, RULING, DISPATCHER, MONDAY)
     assert (ruled.ruled, ruled.dispute_open, ruled.return_open) == (True, False, False)
-    with pytest.raises(GuardFailed, match="不得退回,也不再进行申诉") as refused:
+    with pytest.raises(GuardFailed, match="不得退回，也不再进行申诉") as refused:
         take("longsheng", ruled, back(), WATER_MAN, MONDAY)
     assert refused.value.article == "第十九条"
     with pytest.raises(GuardFailed, match="不再进行申诉"):

@@ -18,8 +18,8 @@ from ticketing.record import GuardFailed, NotNow, NotYours, Ticket
 from ticketing.words import Flag, State
 
 OWN, EARLIER = TicketId("20260601000001"), TicketId("20260501000009")
-JUDGED = (Judgement(EARLIER, "要求赔偿无依据"), Judgement(OWN, "同一要求,已两次依法答复"))
-APPLICATION = AskTermination("诉求无法律政策依据,已两次书面答复", JUDGED)
+JUDGED = (Judgement(EARLIER, "要求赔偿无依据"), Judgement(OWN, "同一要求，已两次依法答复"))
+APPLICATION = AskTermination("诉求无法律政策依据，已两次书面答复", JUDGED)
 
 
 def again(**values: Any) -> Ticket:
@@ -71,7 +71,7 @@ def test_four_sign_in_order_the_last_outside_with_its_number_and_the_citizen_is_
 def test_a_declined_application_leaves_the_ticket_as_it_was() -> None:
     asked = do(again(), APPLICATION, WATER_MAN)[0]
     signed = do(asked, SignApproval(), HEAD)[0]
-    back = do(signed, DeclineApproval("诉求有一定道理,继续办理"), OFFICE)[0]
+    back = do(signed, DeclineApproval("诉求有一定道理，继续办理"), OFFICE)[0]
     assert (back.state, back.approval, back.signing) == (State.HANDLING, "", None)
 
 
@@ -93,7 +93,7 @@ def test_leaving_for_the_end_withdraws_the_application() -> None:
 
 # ---- supplements --------------------------------------------------------------------------------------------------
 
-VAGUE = Reject("NOT_SPECIFIC", "内容不具体,无法办理", verification="电话核实,诉求人未说明地点")
+VAGUE = Reject("NOT_SPECIFIC", "内容不具体，无法办理", verification="电话核实，诉求人未说明地点")
 
 
 @pytest.mark.clause("SQ-009")

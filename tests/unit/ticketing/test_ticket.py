@@ -265,7 +265,7 @@ def test_what_the_platform_above_sends_needs_no_exception() -> None:
 
 
 def test_a_title_is_made_of_the_content_when_none_is_typed() -> None:
-    assert registered().title == "龙胜镇桂龙路停水两天了,希望尽快恢复供水。"[:30]
+    assert registered().title == "龙胜镇桂龙路停水两天了，希望尽快恢复供水。"[:30]
     assert registered(fields=replace(FIELDS, title="停水")).title == "停水"
 
 
@@ -525,7 +525,7 @@ def test_an_unsatisfied_citizen_is_called_then_the_ticket_is_reworked() -> None:
     assert told.unit == WATER
     with pytest.raises(GuardFailed, match="只有客观原因"):
         do(known, commands.Close("解释过了"), REVIEWER)
-    again, (ordered,) = do(known, commands.Rework("水压不够,请再查"), REVIEWER, MONDAY + DAY)
+    again, (ordered,) = do(known, commands.Rework("水压不够，请再查"), REVIEWER, MONDAY + DAY)
     assert isinstance(ordered, facts.ReworkOrdered)
     assert (again.state, again.round, again.rating, again.cause_code) == (State.AWAITING_DISPATCH, 2, None, "")
     assert [d.deadline.kind for d in again.dues if d.open] == [DeadlineKind.DISPATCH]
