@@ -64,8 +64,23 @@ async def pictured(page: Page, name: str) -> None:
 
 @pytest.mark.clause("LS-020", "LS-071", "LS-074")
 async def test_an_item_is_written_compared_passed_found_corrected_and_answered(desk: Chromium, named: Web) -> None:
-    web = named
-    unit = await page_of(desk, web, "unit", "/work")
+    unit = await page_of(desk, named, "unit", "/work")
+    await write(unit)
+    (row,) = (await named.get("reviewer", ITEMS, state="in_review"))["rows"]
+    item = await step(named, "reviewer", row, "approve")
+    await update(unit)
+    reviewer = await page_of(desk, named, "reviewer", "/waiting")
+    await compare(reviewer)
+    await too_late(reviewer, named, item)
+    again = await pass_now(reviewer, named, item)
+    agent = await page_of(desk, named, "agent")
+    await find_and_correct(agent)
+    await answer(unit, named, again)
+    await agent.reload()
+    await expect(agent.get_by_text("从到达现场起算，已写入知识点。")).to_be_visible()
+
+
+async def write(unit: Page) -> None:
     await unit.get_by_role("link", name="新建知识点").click()
     await unit.get_by_label("标题").fill(TITLE)
     await choose(unit, "类型", "办事服务事项")
@@ -86,9 +101,10 @@ async def test_an_item_is_written_compared_passed_found_corrected_and_answered(d
     await unit.get_by_label("答案（第 1 项）").fill("一般四小时。")
     await unit.get_by_role("button", name="保存并提交审核").click()
     await expect(unit.get_by_text("待审核").first).to_be_visible()
-    (row,) = (await web.get("reviewer", ITEMS, state="in_review"))["rows"]
-    item = await step(web, "reviewer", row, "approve")
-    # An update: what is in use stays in use until it has passed.
+
+
+async def update(unit: Page) -> None:
+    """What is in use stays in use until the new version has passed."""
     await unit.reload()
     await unit.get_by_role("link", name="更新知识点").click()
     await unit.get_by_label("正文", exact=True).fill(
@@ -100,7 +116,8 @@ async def test_an_item_is_written_compared_passed_found_corrected_and_answered(d
     await unit.get_by_role("button", name="保存并提交审核").click()
     await expect(unit.get_by_text("第 4 版待审核，审核通过前仍使用第 3 版")).to_be_visible()
 
-    reviewer = await page_of(desk, web, "reviewer", "/waiting")
+
+async def compare(reviewer: Page) -> None:
     await reviewer.get_by_role("link", name=TITLE).first.click()
     compared = reviewer.get_by_role("region", name="新旧对照")
     await expect(compared.get_by_text("删去 1 行，新增 2 行")).to_be_visible()
@@ -109,7 +126,10 @@ async def test_an_item_is_written_compared_passed_found_corrected_and_answered(d
     await pictured(reviewer, "review-desktop")
     await reviewer.get_by_role("button", name="审核通过").click()
     await reviewer.get_by_label("说明（可不填）").fill("与公示一致")
-    # Somebody else was quicker: the words stay, and what is true now is decided over.
+
+
+async def too_late(reviewer: Page, web: Web, item: dict[str, Any]) -> None:
+    """Somebody else was quicker: the words stay, and what is true now is decided over."""
     await web.post(
         "supervisor", f"{ITEMS}/{item['id']}/refuse", {"revision": item["revision"] + 2, "note": "请写明依据"}
     )
@@ -117,6 +137,9 @@ async def test_an_item_is_written_compared_passed_found_corrected_and_answered(d
     await dialog.get_by_role("button", name="审核通过").click()
     await expect(dialog.get_by_role("alert")).to_contain_text("现在编写中")
     await expect(dialog.get_by_label("说明（可不填）")).to_have_value("与公示一致")
+
+
+async def pass_now(reviewer: Page, web: Web, item: dict[str, Any]) -> dict[str, Any]:
     again = await step(web, "unit", await web.get("unit", f"{ITEMS}/{item['id']}"), "submit")
     await reviewer.reload()
     await reviewer.get_by_role("button", name="审核通过").click()
@@ -124,8 +147,10 @@ async def test_an_item_is_written_compared_passed_found_corrected_and_answered(d
     await expect(reviewer.get_by_text("已审核通过并发布")).to_be_visible()
     kept = await web.get("agent", f"{ITEMS}/{again['id']}")
     assert (kept["live"], OTHER_LINE in kept["shown"]["text"]) == (4, True)
+    return again
 
-    agent = await page_of(desk, web, "agent")
+
+async def find_and_correct(agent: Page) -> None:
     await agent.get_by_label("词语或一句话，查标题、关键词和正文").fill("停水抢修要多久")
     await agent.keyboard.press("Enter")
     await expect(agent.locator("mark").filter(has_text="停水").first).to_be_visible()
@@ -138,15 +163,15 @@ async def test_an_item_is_written_compared_passed_found_corrected_and_answered(d
     await expect(agent.get_by_role("region", name="提问与纠错").get_by_text("三小时从什么时候起算？")).to_be_visible()
     assert await agent.get_by_role("button", name="撤下").count() == 0
 
+
+async def answer(unit: Page, web: Web, item: dict[str, Any]) -> None:
     await unit.goto("/console/knowledge/questions")
     await unit.get_by_role("button", name="答复").click()
     await unit.get_by_role("textbox", name="答复").fill("从到达现场起算，已写入知识点。")
     await unit.get_by_role("dialog").get_by_role("button", name="答复").click()
     await expect(unit.get_by_text("没有符合条件的记录").first).to_be_visible()
     (asked,) = (await web.get("agent", "/api/knowledge/questions", answered="true", mine="true"))["rows"]
-    assert (asked["answer"], asked["answer_item"]) == ("从到达现场起算，已写入知识点。", again["id"])
-    await agent.reload()
-    await expect(agent.get_by_text("从到达现场起算，已写入知识点。")).to_be_visible()
+    assert (asked["answer"], asked["answer_item"]) == ("从到达现场起算，已写入知识点。", item["id"])
 
 
 async def test_two_who_edit_lose_nothing_and_a_reload_brings_back_what_was_typed(desk: Chromium, named: Web) -> None:
