@@ -17,7 +17,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from urllib.parse import quote
 
 from callcenter.backup import wal
@@ -134,7 +134,7 @@ def _lay_out(folder: BackupFolder, base: Base, sealing: Sealing, data: Path, bin
     tar = folder.tar(base.stamp)
     try:
         with opened(tar, base.stamp, sealing.keys) as members:
-            members.extractall(data, filter="data")
+            _unpack(members, data)
     except (tarfile.TarError, EOFError) as error:
         raise Tampered(f"{tar}: {error}") from None
     argv = [str(binaries / "pg_verifybackup"), "--quiet", str(data)]
@@ -146,6 +146,24 @@ def _lay_out(folder: BackupFolder, base: Base, sealing: Sealing, data: Path, bin
     for name in OURS:
         (data / name).unlink(missing_ok=True)
     (data / "recovery.signal").touch()
+
+
+def _unpack(members: tarfile.TarFile, data: Path) -> None:
+    """Folders and plain files inside `data`, and nothing else a tar could hold: no link, no device, no way out."""
+    for member in members:
+        name = PurePosixPath(member.name)
+        if name.is_absolute() or ".." in name.parts or not (member.isdir() or member.isfile()):
+            raise Tampered(f"{member.name!r} is no file of a cluster; the backup was not made by this program")
+        path = data / name
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if member.isdir():
+            path.mkdir(mode=0o700, exist_ok=True)
+            continue
+        source = members.extractfile(member)
+        assert source is not None
+        path.touch(mode=0o600, exist_ok=False)
+        with path.open("wb") as target:
+            shutil.copyfileobj(source, target, 1 << 20)
 
 
 def _conf(at: RunFolder) -> Path:
