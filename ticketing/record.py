@@ -53,7 +53,7 @@ class TicketNotFound(Refused):
     """There is no such ticket, or it is not for this person to see; both look the same on purpose."""
 
     def __init__(self) -> None:
-        super().__init__("没有这张工单。请核对工单编号。")
+        super().__init__("没有这张工单，或者您现在不能查看它。请核对工单编号。")
 
 
 @dataclass(frozen=True, slots=True)

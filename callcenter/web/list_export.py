@@ -110,6 +110,7 @@ async def send(route: Route, ctx: Context, format_: Format) -> web.StreamRespons
         heads: list[Cell] = [head_of(of.row, name) or name for name in of.fields]
         title = route.summary.partition("，")[0].partition("；")[0] or "列表"
         progress = Progress()
+        # Who has the end of the file finds its end on record: aiohttp ends the answer after this has returned.
         try:
             return await writing(ctx, title, heads, _cells(ctx, of, first, pages, progress), progress)
         finally:

@@ -48,7 +48,6 @@ async def write_csv(
         async for page in pages:
             await response.write(_csv(page).encode())
         await response.write(_csv([[], [note_of(ctx, done)]]).encode())
-        await response.write_eof()
     except ConnectionError:
         return response
     except Exception:
@@ -77,7 +76,6 @@ async def write_xlsx(
         with suppress(ConnectionError):
             while block := await asyncio.to_thread(file.read, BLOCK_BYTES):
                 await response.write(block)
-            await response.write_eof()
     return response
 
 

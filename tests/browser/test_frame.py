@@ -1,7 +1,9 @@
 """The frame of the console: who gets in, who sees what, a session that ends, a page that is no page."""
 
+import asyncio
+
 import pytest
-from playwright.async_api import expect
+from playwright.async_api import Route, expect
 from yarl import URL
 
 from tests.support.browser import TELEPHONE, Chromium
@@ -52,3 +54,23 @@ async def test_on_a_telephone_the_menu_folds_away(desk: Chromium, web: Web) -> N
     await page.get_by_role("button", name="打开菜单").click()
     await expect(page.get_by_role("navigation")).to_be_visible()
     assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+async def test_a_menu_opened_before_the_first_screen_has_come_stays_open(desk: Chromium, web: Web) -> None:
+    arrived = asyncio.Event()
+
+    async def slowly(route: Route) -> None:
+        await arrived.wait()
+        await route.continue_()
+
+    page = await desk.page(await web.sign_in("auditor"), "/console/nothing", size=TELEPHONE)
+    await expect(page.get_by_role("heading", name="没有这个页面")).to_be_visible()
+    await page.route("**/TicketList-*.js", slowly)
+    await page.goto(page.url.replace("nothing", "tickets"), wait_until="commit")
+    menu = page.get_by_role("navigation", name="主导航")
+    await page.get_by_role("button", name="打开菜单").click()
+    await expect(menu).to_be_visible()
+    arrived.set()
+    await expect(page.get_by_role("heading", name="工单查询")).to_be_visible()
+    await menu.get_by_role("link").first.click()
+    await expect(menu).to_be_hidden()

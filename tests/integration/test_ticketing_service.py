@@ -217,7 +217,7 @@ async def test_a_unit_sees_its_own_tickets_and_no_others(tx: AsyncConnection) ->
     for look in (service.get(tx, ticket_id, ROADS_MAN), service.get(tx, TicketId("20260601999999"), ROADS_MAN)):
         with pytest.raises(TicketNotFound) as told:
             await look
-        assert told.value.sentence == "没有这张工单。请核对工单编号。"
+        assert told.value.sentence == "没有这张工单，或者您现在不能查看它。请核对工单编号。"
     with pytest.raises(TicketNotFound):
         await act(tx, ticket_id, commands.Sign(), ROADS_MAN)
     with pytest.raises(TicketNotFound):

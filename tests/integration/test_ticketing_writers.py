@@ -44,7 +44,7 @@ from ticketing.commands import AnyDetail
 from ticketing.dispatch.disputes import OpenDispute, RuleDispute
 from ticketing.dispatch.returns import DeemSigned
 from ticketing.dispatch.units_tables import unit, unit_person
-from ticketing.record import GuardFailed, NotNow, NotYours, Refused, StaleTicket, Ticket
+from ticketing.record import GuardFailed, NotNow, NotYours, Refused, StaleTicket, Ticket, TicketNotFound
 from ticketing.supervision.supervision import EndSupervision, Supervise
 from ticketing.words import Flag, RatingSource, State
 
@@ -214,9 +214,11 @@ async def test_two_writers_never_both_win(db: Database, pair: Pair, named: bool)
     assert len(won) == 1 or (pair.turns and not named and len(won) == 2)
     # Who waits too long for the row is told so, and nothing of theirs is kept.
     lost = [one for one in lost if not isinstance(one, DatabaseAway)]
-    assert [one for one in lost if not isinstance(one, StaleTicket | NotNow | GuardFailed | NotYours)] == []
-    # Only a reply while its return is judged is refused for a reason of its own.
-    assert not named or pair.name == "reply or grant the return" or all(isinstance(one, StaleTicket) for one in lost)
+    # A reply while its return is judged is refused for its own reason; once it is granted, the ticket is not theirs.
+    judged = pair.name == "reply or grant the return"
+    refusals = (StaleTicket, NotNow, GuardFailed, NotYours, *([TicketNotFound] if judged else []))
+    assert [one for one in lost if not isinstance(one, refusals)] == []
+    assert not named or judged or all(isinstance(one, StaleTicket) for one in lost)
     await _whole(db, pair.region, before, len(won))
 
 

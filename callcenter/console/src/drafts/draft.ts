@@ -7,7 +7,8 @@ import { computed, onScopeDispose, reactive, ref, shallowRef, watch } from 'vue'
 import { listen } from '@/api/live'
 import { ApiProblem } from '@/api/problem'
 import { moment } from '@/parts/now'
-import { canKeep, forget, keep, kept } from './sealed'
+import { useKeeper } from './keeper'
+import { forget, kept } from './sealed'
 import { changed, combined, differences, pick, same, type Difference, type Values } from './values'
 
 /** What the server holds. editable: false once it can no longer be typed into (registered, closed). */
@@ -54,6 +55,7 @@ export function useDraft(name: string, source: Source) {
   const leftover = shallowRef<Values | null>(null)
   const dirty = computed(() => changed(base.value, values))
   const begun = computed(() => version.value > 0)
+  const keeper = useKeeper(name, () => (dirty.value.length ? copyNow() : undefined))
 
   let timer: ReturnType<typeof setTimeout> | undefined
   let telling: ReturnType<typeof setTimeout> | undefined
@@ -61,8 +63,6 @@ export function useDraft(name: string, source: Source) {
   let newer: Snapshot | undefined
   let tries = 0
   let gone = false
-  let sealing: Promise<void> | undefined
-  let sealAgain = false
 
   /** Take what the server holds now: the first reading, and every later one. own: this person changed it themselves. */
   async function receive(now: Snapshot, own = false): Promise<void> {
@@ -116,27 +116,13 @@ export function useDraft(name: string, source: Source) {
       if (inFlight === undefined) state.value = 'saved'
       return
     }
-    seal()
+    keeper.touched()
     if (state.value !== 'away') state.value = 'waiting'
     schedule(QUIET_MS)
   }
 
-  /** Put the newest words beside the last ones that were put there, never two at once. */
-  function seal(): void {
-    if (!canKeep()) return
-    if (sealing !== undefined) {
-      sealAgain = true
-      return
-    }
-    const copy: Copy = { version: version.value, base: { ...base.value }, values: pick(values, dirty.value) }
-    sealing = keep(name, copy)
-      .catch(() => undefined)
-      .then(() => {
-        sealing = undefined
-        if (!dirty.value.length) forget(name)
-        else if (sealAgain) seal()
-        sealAgain = false
-      })
+  function copyNow(): Copy {
+    return { version: version.value, base: { ...base.value }, values: pick(values, dirty.value) }
   }
 
   function schedule(ms: number): void {
