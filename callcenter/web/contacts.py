@@ -140,7 +140,7 @@ async def contact_budget(ctx: Context, ticket_id: str) -> Budget:
         asked = await aftercare_rows.asked_about(tx, ticket.id, ticket.round)
         person = await aftercare_rows.asked_person(tx, ticket.requester, now) if ticket.requester is not None else 0
     reach = ctx.services.rules.of(ticket.policy_id, ticket.policy_version).reach
-    quiet = reach is not None and contacts.quiet(reach, now)
+    quiet = reach is not None and not ticket.urgent and contacts.quiet(reach, now)
     spent = reach is not None and (asked >= reach.per_ticket or person >= reach.per_person)
     return Budget(
         asked_ticket=asked,

@@ -12,7 +12,7 @@ from callcenter.commands import State
 from callcenter.tables import call as call_table
 from callcenter.tables import leg, user_account
 from callcenter.types import CallId, ChannelId, Party, TicketId
-from tests.support.browser import Chromium
+from tests.support.browser import Chromium, call_the_citizen
 from tests.support.lives import ask, handling, reply_contents, surveying
 from tests.support.web import Web
 from ticketing import store
@@ -58,6 +58,7 @@ async def test_replies_are_sent_back_or_passed_and_the_next_one_opens_by_itself(
     first, second = await reviewed(web), await reviewed(web, phone="13900139000")
     page = await desk_of(desk, web)
     await expect(page.get_by_role("tab", name="答复审核 2")).to_be_visible()
+    await expect(page.get_by_role("region", name="答复审核").get_by_text("2 件")).to_be_visible()
     await page.keyboard.press("j")
     pane = page.get_by_role("region", name="办理", exact=True)
     checks = pane.get_by_role("region", name="审核要点")
@@ -111,11 +112,7 @@ async def test_a_citizen_is_called_the_talk_is_noted_and_the_rating_closes_the_t
     await page.get_by_role("button", name=TITLE).click()
     pane = page.get_by_role("region", name="电话回访")
     await expect(pane.get_by_text("您好，这里是 12345")).to_contain_text(TITLE)
-    over = pane.get_by_label("时段外或超次数联系的理由")
-    await expect(pane.get_by_role("button", name="呼叫诉求人")).to_be_visible()
-    if await over.is_visible():  # at night the policy asks for a reason
-        await over.fill("诉求人约定此时联系")
-    await pane.get_by_role("button", name="呼叫诉求人").click()
+    await call_the_citizen(pane)
     await expect(pane.get_by_text("正在振铃您的话机，请接听")).to_be_visible()
     await answered(web, made, page)
     await pane.get_by_label("通话内容").fill("诉求人认可，水压已恢复")

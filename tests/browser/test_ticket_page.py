@@ -14,7 +14,7 @@ from callcenter.board import BoardEvent
 from callcenter.custody.listening_tables import playback
 from callcenter.tables import audit
 from tests.support.axe import grave_findings
-from tests.support.browser import DESKTOP, TELEPHONE, Chromium
+from tests.support.browser import DESKTOP, TELEPHONE, Chromium, call_the_citizen
 from tests.support.lives import ask, registered
 from tests.support.web import PHONE, Web
 from tests.support.whole_ticket import SECONDS, TITLE, Whole, answered_ticket, whole_ticket
@@ -115,7 +115,7 @@ async def test_units_are_called_together_and_the_citizen_is_called_from_here(des
     web.hub.hand_out(BoardEvent("coordination.answered", {"id": called["id"], "ticket": whole.id, "unit": "water"}))
     await expect(line(page, "周三前提出改造方案")).to_contain_text("王工")
     await take(page, "呼叫诉求人")
-    await page.get_by_role("dialog", name="呼叫诉求人").get_by_role("button", name="呼叫诉求人").click()
+    await call_the_citizen(page.get_by_role("dialog", name="呼叫诉求人"))
     await expect(page.get_by_text("正在振铃您的话机")).to_be_visible()
     [call] = (await web.get("supervisor", f"/api/tickets/{whole.id}/calls"))["rows"]
     assert (call["purpose"], call["by"]) == ("first", "supervisor")

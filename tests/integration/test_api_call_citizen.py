@@ -110,12 +110,18 @@ async def test_a_unit_does_not_call_whose_name_is_confidential_and_the_hotline_d
 
 
 async def test_at_night_a_reason_is_needed_and_the_article_is_named(web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
-    made = await handling(web)
+    made, urgent = await handling(web), await registered(web, phone="13900139000", urgent=True)
+    told = {"at": this_second(), "person": "水务值班室"}
+    urgent = await ask(web, "dispatcher", urgent, "dispatch", lead="water", basis="职责清单", phone_notice=told)
+    urgent = await ask(web, "unit", urgent, "sign", person="水务值班室")
     at(monkeypatch, NIGHT)
     refused = await call_citizen(web, "unit", made, over_reason="")
     assert (refused.status, "之间联系诉求人" in refused.body["detail"]) == (422, True)
     assert refused.body["basis"]
+    assert (await web.get("unit", f"/api/tickets/{made['id']}/contact-budget"))["quiet_now"]
     assert (await call_citizen(web, "unit", made, over_reason="诉求人要求夜间联系")).status == 200
+    assert (await web.get("unit", f"/api/tickets/{urgent['id']}/contact-budget"))["may_call"]
+    assert (await call_citizen(web, "unit", urgent, over_reason="")).status == 200
 
 
 async def test_nobody_is_asked_about_the_result_more_often_than_the_policy_says(

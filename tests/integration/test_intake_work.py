@@ -110,7 +110,7 @@ class House:
             return not [one for one in await self.queue() if one[1] != "failed"]
 
         async with self.working(work):
-            await eventually(idle, "every job is done or held", 60)
+            await eventually(idle, "every job is done or held", 300)
 
     async def queue(self) -> list[tuple[str, str]]:
         async with self.db.transaction() as tx:

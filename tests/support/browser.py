@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, async_playwright, expect
+from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Locator, Page, async_playwright, expect
 
 from callcenter.web.context import COOKIE
 
@@ -109,6 +109,15 @@ async def choose(page: Page, label: str, option: str) -> None:
     # The placeholder lies over the field and hands the click on to it.
     await page.get_by_role("combobox", name=label).click(force=True)
     await page.get_by_role("option", name=option).click()
+
+
+async def call_the_citizen(pane: Locator) -> None:
+    """Ask for the call, with a reason where the hour needs one: the policy's clock is the real one."""
+    await expect(pane.get_by_text("此人一日内已被回访")).to_be_visible()
+    over = pane.get_by_label("时段外或超次数联系的理由")
+    if await over.is_visible():
+        await over.fill("诉求人约定此时联系")
+    await pane.get_by_role("button", name="呼叫诉求人").click()
 
 
 def console_folder() -> Path | None:

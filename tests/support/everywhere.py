@@ -154,6 +154,7 @@ async def worked_on(world: World, ticket: str, caller: int) -> None:
     for data, name in ((png(), "现场.png"), (PDF, "说明.pdf")):
         await given(web, "unit", ticket, data, say.line(name.partition(".")[0], 100) + name[-4:])
     talked = {"at": now.isoformat(), "method": say.short("电话", 500), "told": say.long("已告知抢修进度")}
+    talked["over_reason"] = say.short("诉求人约定此时联系", 500)  # whatever the hour
     await world.tell("unit", ticket, "contact", **talked)
     await world.tell("unit2", ticket, "assist/sign", person=say.short("李工", 500))
     await world.tell("unit2", ticket, "assist/opinion", opinion=say.long("路面由我局恢复"))

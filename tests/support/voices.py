@@ -1,4 +1,4 @@
-"""What people say in the sweeps over all screens: as people do, or as those who mean harm."""
+"""What people say in the sweeps over all screens: as people do, as those who mean harm, or in one endless word."""
 
 import itertools
 import re
@@ -44,6 +44,21 @@ class Plain:
 
     def each(self, plain: Iterable[str]) -> list[str]:
         return list(plain)
+
+
+class Endless:
+    """One word without a place to break, as long as the field takes."""
+
+    def short(self, plain: str, most: int = 200) -> str:
+        return (plain + "W" * most)[:most]
+
+    line = short
+
+    def long(self, plain: str) -> str:
+        return plain + "W" * 500
+
+    def each(self, plain: Iterable[str]) -> list[str]:
+        return [self.long(one) for one in plain]
 
 
 def _one_line(text: str) -> bool:
