@@ -13,8 +13,9 @@ from recordings.accounting import FileFinding
 from recordings.recording import Problem
 from tests.support import busy_exchange as busy
 from tests.support.axe import grave_findings
-from tests.support.browser import DESKTOP, TELEPHONE, Chromium, choose
+from tests.support.browser import DESKTOP, TELEPHONE, Chromium, choose, wrong_clock
 from tests.support.web import Web
+from ticketing.clocks import SHANGHAI
 
 CALL, MISSED = "a-1763800000.77", "a-1763800000.88"
 
@@ -30,6 +31,16 @@ async def calls(web: Web) -> Web:
         await findings.see_files(tx, [FileFinding(Problem.FOREIGN, "notes.txt")], now)
         await days.compute(tx, now.date(), now)
     return web
+
+
+async def test_today_is_the_servers_on_a_computer_whose_clock_is_wrong(desk: Chromium, calls: Web) -> None:
+    context = await desk.context(await calls.sign_in("supervisor"))
+    await context.add_init_script(wrong_clock(timedelta(days=-3)))
+    page = await context.new_page()
+    before = datetime.now(SHANGHAI).date()
+    await page.goto("/console/calls")
+    days = {f"{one}" for one in (before, datetime.now(SHANGHAI).date())}
+    assert await page.get_by_label("至").input_value() in days
 
 
 async def test_calls_are_found_and_told_leg_by_leg(desk: Chromium, calls: Web) -> None:

@@ -14,7 +14,7 @@ from callcenter.board import BoardEvent
 from callcenter.custody.listening_tables import playback
 from callcenter.tables import audit
 from tests.support.axe import grave_findings
-from tests.support.browser import DESKTOP, TELEPHONE, Chromium, call_the_citizen
+from tests.support.browser import DESKTOP, TELEPHONE, Chromium, call_the_citizen, wrong_clock
 from tests.support.lives import ask, registered
 from tests.support.web import PHONE, Web
 from tests.support.whole_ticket import SECONDS, TITLE, Whole, answered_ticket, whole_ticket
@@ -126,19 +126,11 @@ async def take(page: Page, action: str) -> None:
     await page.get_by_role("menuitem", name=action).click()
 
 
-WRONG_CLOCK = """
-window.Date = class extends Date {
-  constructor(...given) { given.length ? super(...given) : super(Date.now()) }
-  static now() { return super.now() + 10 * 60_000 }
-}
-"""
-
-
 async def test_what_is_left_is_right_on_a_computer_whose_clock_is_wrong(desk: Chromium, web: Web) -> None:
     whole = Whole(await registered(web, urgent=True), "", None)  # type: ignore[arg-type]
     right = await open_page(desk, web, whole)
     context = await desk.context(await web.sign_in("supervisor"))
-    await context.add_init_script(WRONG_CLOCK)
+    await context.add_init_script(wrong_clock(timedelta(minutes=10)))
     wrong = await context.new_page()
     await wrong.goto(f"/console/tickets/{whole.id}")
     limits = [page.get_by_role("region", name="本轮时限") for page in (right, wrong)]

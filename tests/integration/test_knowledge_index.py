@@ -22,6 +22,7 @@ from config.sms_loader import load_sms
 from tests.support.knowledge import OTHER_REVIEWER, draft, in_use, written
 from tests.support.tickets import AGENT, MONDAY, WATER, rules
 from tests.support.web import ALL_DAY
+from ticketing.clocks import local_day
 from ticketing.knowledge import bulk as knowledge_bulk
 from ticketing.knowledge import questions as knowledge_questions
 from ticketing.knowledge import search as knowledge_search
@@ -147,7 +148,8 @@ async def test_the_sweep_expires_tells_and_moves_what_a_new_notice_moves(db: Dat
     ground = Ground(Vault("5a" * 32), rules(), load_sms().texts, ALL_DAY)
     async with db.transaction() as tx:
         await tx.execute(insert(handling_unit), [{"id": "water", "name": "自来水公司", "number": "07737512345"}])
-        over = await in_use(tx, draft(valid_until=date(2026, 6, 2)))
+        month_ago, yesterday = now - timedelta(days=30), local_day(now - timedelta(days=1))
+        over = await in_use(tx, draft(valid_until=yesterday), now=month_ago)
         late = await knowledge_questions.ask(tx, "停水?", actor=AGENT, now=MONDAY, rules=rules(), unit=WATER)
         # As if this one had been counted before its notice came: due a year ago, by a calendar that is gone.
         early = await knowledge_questions.ask(tx, "电价?", actor=AGENT, now=now, rules=rules(), unit=WATER)

@@ -4,6 +4,7 @@ import os
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -102,6 +103,16 @@ async def chromium(*flags: str, env: Mapping[str, str] | None = None) -> AsyncIt
         )
         yield browser
         await browser.close()
+
+
+def wrong_clock(ahead: timedelta) -> str:
+    """For `add_init_script`: this computer's clock is wrong."""
+    return f"""
+window.Date = class extends Date {{
+  constructor(...given) {{ given.length ? super(...given) : super(Date.now()) }}
+  static now() {{ return super.now() + {ahead // timedelta(milliseconds=1)} }}
+}}
+"""
 
 
 async def choose(page: Page, label: str, option: str) -> None:

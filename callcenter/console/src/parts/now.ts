@@ -1,5 +1,6 @@
 /** The moment, on the screen: one timer a tab, by the server's clock. This computer's may be wrong by minutes. */
 import { shallowRef } from 'vue'
+import { localDay } from './time'
 
 /** RFC 9110, 5.6.7: the server says whole seconds. */
 const SAYS_MS = 1_000
@@ -9,6 +10,8 @@ let ahead = 0
 
 /** The moment by the server's clock, in milliseconds since 1970. */
 export const moment = (): number => Date.now() + ahead
+/** The local calendar day it is by the server's clock. */
+export const thisDay = (): string => localDay(new Date(moment()))
 export const now = shallowRef(moment())
 setInterval(() => (now.value = moment()), 1_000)
 

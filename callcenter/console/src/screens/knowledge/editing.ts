@@ -2,7 +2,7 @@
 import type { Schemas } from '@/api/http'
 import type { Values } from '@/drafts/values'
 import { words } from '@/locales/words'
-import { localDay } from '@/parts/time'
+import { thisDay } from '@/parts/now'
 import { contentsOf, newestOf, type Story } from './contents'
 import type { Template } from './words'
 
@@ -39,7 +39,7 @@ export interface Typed {
 
 export function emptyItem(unit: string, trigger = 'routine'): Typed {
   return {
-    unit, accountable: '', template: 'general', title: '', keywords: [], valid_from: localDay(new Date()), valid_until: '', trigger, note: '', text: '',
+    unit, accountable: '', template: 'general', title: '', keywords: [], valid_from: thisDay(), valid_until: '', trigger, note: '', text: '',
     part: {}, questions: [], examples: [], pictures: [],
   }
 }

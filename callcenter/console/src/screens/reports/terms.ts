@@ -1,7 +1,7 @@
 /** Terms of appraisal as the API names them: 2026, 2026-Q3, 2026-10, 2026-W41, 2026-10-05, 2026-10-05..2026-10-12. */
 import { words } from '@/locales/words'
 import { nextDay } from '@/parts/DayRange.vue'
-import { localDay } from '@/parts/time'
+import { thisDay } from '@/parts/now'
 
 export type Kind = 'week' | 'month' | 'quarter' | 'year' | 'day' | 'span'
 export const KINDS: readonly Kind[] = ['week', 'month', 'quarter', 'year', 'day', 'span']
@@ -105,7 +105,7 @@ export function after(term: Term): Term {
   return { kind: 'span', first: nextDay(term.last), last: nextDay(term.last, days) }
 }
 
-export const today = (): string => localDay(new Date())
+export const today = thisDay
 
 /** The term that runs now. */
 export function current(kind: Kind): Term {
