@@ -16,6 +16,10 @@ from callcenter.stack import smpp
 from callcenter.stack.ports import LOOPBACK
 from callcenter.stack.smpp import Command, Status
 
+AGAIN_S, TRIES = 0.5, 20
+"""A carrier offers again what the gateway cannot take yet: Kannel refuses while it is still reading its store."""
+PASSING = frozenset({Status.QUEUE_FULL, Status.THROTTLED, Status.NOT_NOW})
+
 
 class NoText(Exception):
     """No text reached this handset within the time given; the message says what reached the centre instead."""
@@ -223,7 +227,17 @@ class Handsets:
             await self._deliver(receipt)
 
     async def _deliver(self, message: smpp.ShortMessage) -> None:
-        """Send a deliver_sm and wait for its answer. Raises NotBound when the gateway is away or refuses."""
+        """Send a deliver_sm until the gateway takes it. Raises NotBound when the gateway is away or refuses."""
+        for _ in range(TRIES):
+            status = await self._offer(message)
+            if status not in PASSING:
+                break
+            await asyncio.sleep(AGAIN_S)
+        if status != Status.OK:
+            raise NotBound(f"the SMS gateway refused a deliver_sm with status {status:#x}")
+
+    async def _offer(self, message: smpp.ShortMessage) -> int:
+        """One deliver_sm; what the gateway says to it."""
         connection = self._bound
         if connection is None:
             raise NotBound("no SMS gateway is connected to the centre")
@@ -232,11 +246,9 @@ class Handsets:
         connection.waiting[unit.sequence] = answer
         _send(connection, unit)
         try:
-            result = await asyncio.wait_for(answer, 15)
+            return (await asyncio.wait_for(answer, 15)).status
         except TimeoutError:
             raise NotBound("the SMS gateway did not answer a deliver_sm") from None
-        if result.status != Status.OK:
-            raise NotBound(f"the SMS gateway refused a deliver_sm with status {result.status:#x}")
 
     def _in_background(self, work: Coroutine[None, None, None]) -> None:
         task = asyncio.create_task(work)

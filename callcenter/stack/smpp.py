@@ -32,8 +32,11 @@ class Status(IntEnum):
     OK = 0x00
     INVALID_COMMAND = 0x03
     WRONG_PASSWORD = 0x0E
+    QUEUE_FULL = 0x14
     SUBMIT_FAILED = 0x45
     THROTTLED = 0x58
+    NOT_NOW = 0x64
+    """ESME_RX_T_APPN: the receiver asks for it again later."""
 
 
 HEADER = struct.Struct(">IIII")

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from callcenter.stack import smpp
+from callcenter.stack import handset, smpp
 from callcenter.stack.handset import Handsets, NotBound, NoText
 from callcenter.stack.smpp import BadUnit, Command, ShortMessage, Status, Unit
 
@@ -69,6 +69,8 @@ class Gateway:
         self._reader, self._writer = reader, writer
         self.delivered: asyncio.Queue[ShortMessage] = asyncio.Queue()
         self.answers: asyncio.Queue[Unit] = asyncio.Queue()
+        self.not_yet: list[Status] = []
+        """How the next ones delivered are refused."""
         self._task = asyncio.create_task(self._read())
 
     async def ask(self, unit: Unit) -> Unit:
@@ -100,7 +102,8 @@ class Gateway:
                     self.answers.put_nowait(unit)
                 else:
                     self.delivered.put_nowait(smpp.short_message(unit.body))
-                    self._writer.write(unit.answer(b"\0").encode())
+                    status = self.not_yet.pop(0) if self.not_yet else Status.OK
+                    self._writer.write(unit.answer(b"\0", status=status).encode())
         except (asyncio.IncompleteReadError, ConnectionError):
             return
 
@@ -152,6 +155,21 @@ async def test_a_citizen_answers(handsets: Handsets, gateway: Gateway) -> None:
     message = await gateway.next_delivered()
     assert (message.source, message.destination) == ("13800138000", "12345")
     assert smpp.part_of(message).text == "满意"
+
+
+async def test_what_the_gateway_cannot_take_yet_is_offered_again(
+    handsets: Handsets, gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(handset, "AGAIN_S", 0.01)
+    gateway.not_yet = [Status.NOT_NOW, Status.QUEUE_FULL, Status.THROTTLED]
+    await handsets.send("13800138000", "满意")
+    assert [smpp.part_of(await gateway.next_delivered()).text for _ in range(4)] == ["满意"] * 4
+    gateway.not_yet = [Status.SUBMIT_FAILED]
+    with pytest.raises(NotBound, match="0x45"):
+        await handsets.send("13800138000", "满意")
+    gateway.not_yet = [Status.NOT_NOW] * handset.TRIES
+    with pytest.raises(NotBound, match="0x64"):
+        await handsets.send("13800138000", "满意")
 
 
 async def test_each_text_is_returned_once(handsets: Handsets, gateway: Gateway) -> None:
