@@ -242,7 +242,7 @@ class Handsets:
         if connection is None:
             raise NotBound("no SMS gateway is connected to the centre")
         unit = smpp.Unit(Command.DELIVER_SM, next(connection.sequence), message.encode())
-        answer = asyncio.get_running_loop().create_future()
+        answer: asyncio.Future[smpp.Unit] = asyncio.get_running_loop().create_future()
         connection.waiting[unit.sequence] = answer
         _send(connection, unit)
         try:
