@@ -46,10 +46,11 @@ class CommandRunner:
         """Carry out commands until cancelled; goes on when PostgreSQL comes back."""
         while True:
             try:
-                # Again after each loss: what was taken in a commit that was never confirmed is nobody's.
-                await self._look_into_left_over()
                 async with listen(self.database, commands.ASKED) as told:
                     while True:
+                        # Each time: what was taken in a commit that was never confirmed is nobody's, and such a commit
+                        # may come through a moment after its connection broke.
+                        await self._look_into_left_over()
                         await self._take_all()
                         with contextlib.suppress(TimeoutError):
                             async with asyncio.timeout(LOOK_EVERY_S):
@@ -126,8 +127,10 @@ class CommandRunner:
 
     async def _look_into_left_over(self) -> None:
         """Commands of a dead process: nobody knows whether they happened, and they are not repeated."""
+        # As it was before the question: a command that ends meanwhile is not left over.
+        mine = frozenset(self._mine)
         async with self.database.transaction() as tx:
-            left = [one for one in await commands.left_running(tx, self.node) if one.id not in self._mine]
+            left = [one for one in await commands.left_running(tx, self.node) if one.id not in mine]
             for command in left:
                 if command.kind != Kind.END_OTHERS:
                     sentence = "执行过程中系统重启，操作结果未知，请查看通话状态，不要直接重复。"

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 import pytest
 from sqlalchemy import text
 
-from callcenter import commands
+from callcenter import command_runner, commands
 from callcenter.ami import AmiClient
 from callcenter.call_deeds import CallDeeds
 from callcenter.call_facts import Situation
@@ -114,7 +114,8 @@ async def test_a_command_taken_in_a_commit_that_was_never_confirmed_is_nobodys(d
         async with db.transaction() as tx:
             lost = await commands.ask(tx, Kind.TAP, key="tap:1", node="a", actor=STORY, call_id=ID)
             await commands.take(tx, "a")
-            # As when PostgreSQL dies with the answer to COMMIT: the connection that listens breaks, too.
+            # As when PostgreSQL dies with the answer to COMMIT: the connection that listens breaks, too. The runner may
+            # look before the commit has come through.
             await tx.execute(
                 text(
                     """SELECT pg_terminate_backend(pid) FROM pg_stat_activity
@@ -125,6 +126,19 @@ async def test_a_command_taken_in_a_commit_that_was_never_confirmed_is_nobodys(d
     result = await commands.result_of(db, lost)
     assert result is not None
     assert result.code == "restarted"
+
+
+async def test_a_commit_that_comes_through_late_leaves_nothing_running(
+    db: Database, fake: FakeAmi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(command_runner, "LOOK_EVERY_S", 0.05)
+    async with running(db, fake):
+        done = await ask(db, Kind.GOODBYE, channel=ID)
+        await until_state(db, done, State.DONE)
+        async with db.transaction() as tx:
+            late = await commands.ask(tx, Kind.TAP, key="tap:1", node="a", actor=STORY, call_id=ID)
+            await commands.take(tx, "a")
+        await until_state(db, late, State.UNKNOWN)
 
 
 # ---- an agent takes a call back to their telephone ----------------------------------------------------------------
